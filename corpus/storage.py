@@ -1,0 +1,123 @@
+"""Files on any fsspec path (a local path, s3://, memory://, ...), written whole or not at all.
+
+What goes in: a path and bytes, a JSON value or a function that fills a file. What stays true: nothing is ever
+half-written under its final name, because every write goes to a temporary name beside it and is renamed.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from typing import IO, Any, cast
+
+import fsspec
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+def join(*parts: str) -> str:
+    """Join path parts with "/", which every fsspec file system and every local one here understands."""
+    return "/".join([parts[0].rstrip("/"), *parts[1:]])
+
+
+def _file_system(path: str) -> tuple[Any, str]:
+    return cast(tuple[Any, str], fsspec.core.url_to_fs(path))
+
+
+def is_local(path: str) -> bool:
+    return isinstance(_file_system(path)[0], fsspec.implementations.local.LocalFileSystem)
+
+
+def exists(path: str) -> bool:
+    fs, name = _file_system(path)
+    return bool(fs.exists(name))
+
+
+def size(path: str) -> int:
+    """Bytes in the file at `path`."""
+    fs, name = _file_system(path)
+    return int(fs.size(name))
+
+
+def fingerprint(path: str) -> str:
+    """What changes when the file does: its size with its modification time or entity tag.
+
+    The bytes are not read: a crawl has terabytes, and it is asked on every run.
+    """
+    fs, name = _file_system(path)
+    info = fs.info(name)
+    if info["type"] == "directory":
+        raise ValueError(f"{path} is a directory; name the files in it, for example {join(path, '*')}")
+    version = info.get("mtime") or info.get("ETag") or info.get("LastModified") or info.get("created")
+    return f"{info['size']}-{version}"
+
+
+def glob(pattern: str) -> list[str]:
+    """The files that match, sorted, with the protocol kept. A name that exists is itself, whatever letters it has."""
+    fs, name = _file_system(pattern)
+    names = [name] if fs.exists(name) else sorted(fs.glob(name))
+    if is_local(pattern):
+        return [os.path.relpath(n) if not os.path.isabs(pattern) else n for n in names]
+    return [fs.unstrip_protocol(n) for n in names]
+
+
+def open_read(path: str) -> IO[bytes]:
+    fs, name = _file_system(path)
+    return cast(IO[bytes], fs.open(name, "rb"))
+
+
+@contextlib.contextmanager
+def open_write(path: str) -> Iterator[IO[bytes]]:
+    """A file to fill; it appears under `path` when the block ends without an exception, and else not at all."""
+    fs, name = _file_system(path)
+    fs.makedirs(name.rsplit("/", 1)[0], exist_ok=True)
+    temporary = f"{name}.tmp-{os.getpid()}"
+    try:
+        with fs.open(temporary, "wb") as file:
+            yield cast(IO[bytes], file)
+            if is_local(path):
+                # Without this a power cut after the rename can leave an empty file under the final name.
+                file.flush()
+                os.fsync(file.fileno())
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            fs.rm(temporary)
+        raise
+    if is_local(path):
+        os.replace(temporary, name)
+    else:
+        fs.mv(temporary, name)
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    with open_write(path) as file:
+        file.write(data)
+
+
+def read_bytes(path: str) -> bytes:
+    with open_read(path) as file:
+        return file.read()
+
+
+def write_json(path: str, value: object) -> None:
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
+
+
+def read_json(path: str) -> Any:
+    return json.loads(read_bytes(path))
+
+
+def read_array(path: str, dtype: DTypeLike) -> NDArray[Any]:
+    """A raw file as a flat array: memory-mapped when the file is local, read whole when it is not."""
+    if is_local(path):
+        name = _file_system(path)[1]
+        # An empty file cannot be mapped.
+        return np.memmap(name, dtype=dtype, mode="r") if os.path.getsize(name) else np.empty(0, dtype)
+    return np.frombuffer(read_bytes(path), dtype)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder and what is in it; a folder that is not there is no error."""
+    fs, name = _file_system(path)
+    if fs.exists(name):
+        fs.rm(name, recursive=True)
