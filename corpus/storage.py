@@ -14,6 +14,8 @@ import fsspec
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+TEMPORARY = ".tmp-"
+
 
 def join(*parts: str) -> str:
     """Join path parts with "/", which every fsspec file system and every local one here understands."""
@@ -71,7 +73,7 @@ def open_write(path: str) -> Iterator[IO[bytes]]:
     """A file to fill; it appears under `path` when the block ends without an exception, and else not at all."""
     fs, name = _file_system(path)
     fs.makedirs(name.rsplit("/", 1)[0], exist_ok=True)
-    temporary = f"{name}.tmp-{os.getpid()}"
+    temporary = f"{name}{TEMPORARY}{os.getpid()}"
     try:
         with fs.open(temporary, "wb") as file:
             yield cast(IO[bytes], file)
@@ -114,6 +116,23 @@ def read_array(path: str, dtype: DTypeLike) -> NDArray[Any]:
         # An empty file cannot be mapped.
         return np.memmap(name, dtype=dtype, mode="r") if os.path.getsize(name) else np.empty(0, dtype)
     return np.frombuffer(read_bytes(path), dtype)
+
+
+def list_folder(path: str) -> dict[str, int]:
+    """The files in a folder, by name, with their sizes; empty when there is no such folder."""
+    fs, name = _file_system(path)
+    if not fs.exists(name):
+        return {}
+    infos = [i for i in fs.ls(name, detail=True) if i["type"] == "file" and TEMPORARY not in i["name"]]
+    return {i["name"].rsplit("/", 1)[1]: int(i["size"]) for i in sorted(infos, key=lambda i: str(i["name"]))}
+
+
+def remove_temporary(path: str) -> None:
+    """Remove what killed writers left in a folder."""
+    fs, name = _file_system(path)
+    for info in fs.ls(name, detail=True) if fs.exists(name) else ():
+        if TEMPORARY in info["name"]:
+            fs.rm(info["name"])
 
 
 def remove_tree(path: str) -> None:

@@ -1,0 +1,27 @@
+# Two commands do everything on a fresh machine: make demo, make test. Both make .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := demo
+
+.PHONY: demo test check clean
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch .venv/installed
+
+# Crawl the documentation of the packages just installed, and make a corpus, token shards and a model of it.
+demo: .venv/installed
+	$(BIN)/crawlmill crawl-docs --out $(DEMO)/crawl
+	$(BIN)/crawlmill run recipes/demo.yaml --out $(DEMO)/run
+
+test: .venv/installed
+	$(BIN)/python -m pytest -q -n 2
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+
+clean:
+	rm -rf .venv $(DEMO)

@@ -1,0 +1,36 @@
+"""Parquet shards: `part-NNNNN.parquet` in a folder, zstd, whole or not there."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus import storage
+
+
+def part_name(number: int) -> str:
+    return f"part-{number:05d}.parquet"
+
+
+def write(path: str, table: pa.Table) -> None:
+    with storage.open_write(path) as file:
+        pq.write_table(table, file, compression="zstd")
+
+
+def read(path: str, columns: list[str] | None = None) -> pa.Table:
+    with storage.open_read(path) as file:
+        return pq.read_table(file, columns=columns)
+
+
+def read_part(folder: str, number: int, columns: list[str] | None = None) -> pa.Table:
+    return read(storage.join(folder, part_name(number)), columns)
+
+
+def read_parts(folder: str, columns: list[str]) -> pa.Table:
+    """Columns of all parts of a folder, in their order."""
+    names = [n for n in storage.list_folder(folder) if n.startswith("part-") and n.endswith(".parquet")]
+    return pa.concat_tables(read(storage.join(folder, name), columns) for name in names)
+
+
+def text_bytes(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """UTF-8 bytes of each text, int64."""
+    return pc.binary_length(texts.cast(pa.large_binary()))

@@ -1,0 +1,78 @@
+"""Where tasks run: in this process, or as Ray Core tasks. The only file that imports ray.
+
+What goes in: a function and the arguments of each call. What comes out: each call's index and result, as they finish.
+What stays true: a task reads files and writes files that appear whole, and keeps no state, so that one whose worker
+died is simply run again; results do not depend on where or in which order tasks ran.
+"""
+
+import importlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("corpus", "sources", "filters", "dedup", "mixtures", "trainer", "pipeline")
+
+
+class Cluster:
+    """Runs tasks on `workers` processes: 0 means in this one, `address` means on a running Ray cluster.
+
+    Ray is started by the first task and not before: a run with nothing to do takes no time.
+    """
+
+    def __init__(self, workers: int, address: str | None = None) -> None:
+        self.workers = workers
+        self.address = address
+        self._ray: Any = None
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ray is not None:
+            self._ray.shutdown()
+            self._ray = None
+
+    def map(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+        """Call `function(*args)` for each of `calls`; yields (index, result) in the order they finish."""
+        if self.workers == 0 and self.address is None:
+            yield from ((n, function(*args)) for n, args in enumerate(calls))
+        else:
+            yield from self._map_on_ray(function, calls)
+
+    def _map_on_ray(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+        ray = self._start()
+        # A worker killed for memory or by the machine is no fault of the task's: try again, elsewhere if need be.
+        remote = ray.remote(function).options(max_retries=3)
+        waiting = list(enumerate(calls))[::-1]
+        running: dict[Any, int] = {}
+        # Twice the cores: the next task's arguments are there when a worker falls free.
+        width = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        while waiting or running:
+            while waiting and len(running) < width:
+                index, args = waiting.pop()
+                running[remote.remote(*args)] = index
+            (done, *_), _ = ray.wait(list(running), num_returns=1)
+            index = running.pop(done)
+            try:
+                yield index, ray.get(done)
+            except ray.exceptions.RayTaskError as error:
+                raise error.as_instanceof_cause() from None
+
+    def _start(self) -> Any:
+        if self._ray is not None:
+            return self._ray
+        # Ray asks for this choice to be made; without it every start prints a warning.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        import ray
+
+        options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+        if self.address is None:
+            options |= {"num_cpus": self.workers, "include_dashboard": False}
+        else:
+            modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in PACKAGES]
+            options |= {"address": self.address, "runtime_env": {"py_modules": modules}}
+        ray.init(**options)
+        self._ray = ray
+        return ray

@@ -1,0 +1,160 @@
+"""What a person sees in the terminal: a line per step while it runs, and the run's numbers as tables at the end.
+
+On a terminal the running step has a bar; elsewhere, as in a log, each step gets one line when it ends.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from pipeline.steps import Progress
+from pipeline.summary import totals
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _amount(counts: Mapping[str, Any]) -> tuple[int, str]:
+    """What a step has worked on so far, in its own unit."""
+    if "read" in counts:
+        return counts["read"], "documents"
+    if "shards" in counts:
+        return sum(shard["tokens"] for shard in counts["shards"]), "tokens"
+    if "kept" in counts:
+        return counts["kept"] + sum(counts["dropped"].values()), "documents"
+    for key, unit in (("tokens", "tokens"), ("judged", "documents"), ("compared", "documents"), ("pages", "pages")):
+        if isinstance(counts.get(key), int):
+            return counts[key], unit
+    return 0, ""
+
+
+def describe(progress: Progress) -> str:
+    """Parts, amount, rate, and the time left or taken: "3/6 parts  1,402 documents  233/s  6.1 s left"."""
+    amount, unit = _amount(progress.counts)
+    words = [f"{progress.done}/{progress.parts} parts"]
+    if unit:
+        words += [f"{amount:,} {unit}", f"{amount / max(progress.seconds, 1e-9):,.0f}/s"]
+    if progress.done == progress.parts:
+        words.append(_duration(progress.seconds))
+    elif progress.done:
+        words.append(f"{_duration(progress.seconds / progress.done * (progress.parts - progress.done))} left")
+    return "  ".join(words)
+
+
+class StepLines:
+    """Shows steps as they go; used as `with StepLines(console) as show: show(progress)`."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = Live(console=console, transient=True, refresh_per_second=8)
+
+    def __enter__(self) -> "StepLines":
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.done == progress.parts:
+            self.live.update("")
+            self.console.print(f"{progress.step:<24} {describe(progress)}", highlight=False)
+        elif self.console.is_terminal:
+            row = Table.grid(padding=(0, 1))
+            bar = ProgressBar(total=progress.parts, completed=progress.done, width=24, pulse=progress.done == 0)
+            row.add_row(f"{progress.step:<24}", bar, describe(progress))
+            self.live.update(row)
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for n, column in enumerate(columns):
+        table.add_column(column, justify="right" if n else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    return table
+
+
+def tables(summary: Mapping[str, Any]) -> list[Table]:
+    """The numbers of summary.json as a person reads them: documents, drop reasons, mixture, proxy."""
+    rows = [
+        (name, s["read"], s["kept"], sum(s["dropped"].values()), len(s["unreadable"]), s["unique_tokens"] or "-")
+        for name, s in summary["sources"].items()
+    ]
+    made = [_table("Documents", ["source", "read", "kept", "dropped", "unreadable", "tokens kept"], rows)]
+    reasons = [
+        (name, reason, count, f"{count / source['read']:.1%}")
+        for name, source in summary["sources"].items()
+        for reason, count in sorted(source["dropped"].items(), key=lambda item: -item[1])
+    ]
+    if reasons:
+        made.append(_table("Dropped", ["source", "reason", "documents", "of read"], reasons))
+    if summary["mixture"]:
+        made.append(_mixture_table(summary))
+    if summary["proxy"]:
+        made.append(_proxy_table(summary["proxy"]))
+    return made
+
+
+def _mixture_table(summary: Mapping[str, Any]) -> Table:
+    mixture = summary["mixture"]
+    total = max(sum(source["tokens"] for source in mixture.values()), 1)
+    rows = [
+        (
+            name,
+            f"{source['weight']:.1%}",
+            f"{source['tokens'] / total:.1%}",
+            source["unique_tokens"],
+            source["tokens"],
+            f"{source['epochs']:.2f}",
+            source["missing_tokens"],
+        )
+        for name, source in mixture.items()
+    ]
+    return _table("Mixture", ["source", "wanted", "realised", "unique tokens", "tokens", "epochs", "missing"], rows)
+
+
+def _proxy_table(proxy: Mapping[str, Any]) -> Table:
+    rows: list[Sequence[object]] = []
+    if proxy["validation"]:
+        named = {**proxy["validation"]["sources"], "all": proxy["validation"]["overall"]}
+        for name, loss in named.items():
+            bits = (f"{loss['bits_per_byte']:.3f}", f"{loss['unigram_bits_per_byte']:.3f}")
+            rows.append((name, loss["tokens"], f"{loss['nats_per_token']:.3f}", *bits))
+    size = f"{proxy['parameters']:,} parameters, {proxy['steps']:,} steps, {proxy['train_tokens']:,} tokens"
+    loss = f"training loss {proxy['final_loss']:.3f} nats a token, unigram entropy {proxy['unigram_entropy']:.3f}"
+    title = f"Proxy: {size}; {loss}"
+    return _table(title, ["validation", "tokens", "nats per token", "bits per byte", "unigram bits per byte"], rows)
+
+
+def warnings(summary: Mapping[str, Any]) -> list[str]:
+    """What a person must not miss: what could not be read, what was not learnt, what is missing."""
+    said = []
+    for name, source in summary["sources"].items():
+        said += [
+            f"{name}: {u['file']} at byte {u['offset']:,} is unreadable: {u['cause']}" for u in source["unreadable"]
+        ]
+        said += [f"{name}: {f['file']} holds no document: {f['found']}" for f in source["files_without_documents"]]
+        if source["reference"] and source["reference"]["auc"] is None:
+            pages = source["reference"]["pages"]
+            said.append(f"{name}: {pages} pages are too few to learn references from; all scores are equal")
+    for name, source in (summary["mixture"] or {}).items():
+        if source["missing_tokens"]:
+            said.append(
+                f"{name}: {source['missing_tokens']:,} tokens fewer than its weight asks for: it has "
+                f"{source['unique_tokens']:,} and mixture.max_epochs does not let it repeat them more often"
+            )
+    return said
+
+
+def one_line(summary: Mapping[str, Any]) -> str:
+    """The sum that must agree, in words."""
+    total = totals(summary)
+    dropped = sum(total["dropped"].values())
+    return f"read {total['read']:,} = kept {total['kept']:,} + dropped {dropped:,} + unreadable {total['unreadable']:,}"

@@ -1,0 +1,189 @@
+"""From a recipe to its steps: every input is checked here, before anything starts.
+
+    each source:  read ─► (reference) ─► filter ─► select ─► documents ─► tokenize ─┐
+                                                       └─► tokenizer ◄──────────────┤
+                                                                     mixture ◄──────┴─► tokens ─► proxy
+
+What stays true: a step's parameters hold all that its output depends on and nothing else, so that a changed bound
+leaves the read step alone and another number of workers changes nothing.
+"""
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from corpus import storage
+from filters import rules
+from filters.language import check_languages
+from mixtures import tokenizer
+from pipeline import judge, mix, prove, read, select
+from pipeline.recipe import JsonlSource, Recipe, RecipeError, Source, WarcSource
+from pipeline.steps import Step
+
+
+def steps_of(recipe: Recipe) -> list[Step]:
+    """All steps, inputs before their users. Raises `RecipeError` for what the recipe names and cannot be had."""
+    documents: dict[str, Step] = {}
+    steps: list[Step] = []
+    shard = 0
+    for name, source in recipe.sources.items():
+        files = _files(f"sources.{name}.paths", source.paths)
+        chain = _source_steps(recipe, name, source, files, shard)
+        steps += chain
+        documents[name] = chain[-1]
+        shard += len(files)
+    return steps + _mixture_steps(recipe, documents)
+
+
+def _files(key: str, patterns: Sequence[str]) -> list[dict[str, str]]:
+    """The files that match, each once and in order, with what tells that one has changed."""
+    found: dict[str, str] = {}
+    for pattern in patterns:
+        names = storage.glob(pattern)
+        if not names:
+            raise RecipeError(f'{key}: no file matches "{pattern}" (paths are relative to where the command runs)')
+        for name in names:
+            try:
+                found[name] = storage.fingerprint(name)
+                storage.open_read(name).close()
+            except (OSError, ValueError) as error:
+                raise RecipeError(f"{key}: {name} cannot be read: {error}") from error
+    return [{"file": name, "fingerprint": found[name]} for name in sorted(found)]
+
+
+def _source_steps(
+    recipe: Recipe, name: str, source: Source, files: list[dict[str, str]], first_shard: int
+) -> list[Step]:
+    families = _resolve_rules(name, source)
+    wanted = source.language.model_dump(include={"keep", "min_score"}) if source.language else None
+    near = source.dedup.minhash.model_dump() if source.dedup.minhash else None
+    read_step = Step(
+        f"{name}.read",
+        read.run,
+        {
+            "name": name,
+            "source": _reader(source),
+            "language_model": _language_model(name, source),
+            "measuring": [family.measuring for family in families],
+            "minhash": near,
+        },
+        parts=[{**file, "shard": first_shard + n} for n, file in enumerate(files)],
+    )
+    reference = _reference_step(recipe, name, source, read_step, wanted, len(files))
+    filter_step = Step(
+        f"{name}.filter",
+        judge.judge,
+        {
+            "language": wanted,
+            "rules": source.rules,
+            "bounds": [family.bounds for family in families],
+            "exact": source.dedup.exact,
+            "lines": source.dedup.lines,
+        },
+        {"read": read_step, **reference},
+        parts=_numbers(read_step),
+    )
+    select_step = Step(
+        f"{name}.select",
+        select.compare,
+        {
+            "keep": source.reference.keep if source.reference else None,
+            "exact": source.dedup.exact,
+            "minhash": near is not None,
+            "lines": source.dedup.lines,
+        },
+        {"read": read_step, "filter": filter_step},
+    )
+    inputs = {"read": read_step, "filter": filter_step, "select": select_step}
+    documents = Step(f"{name}.documents", select.write, {}, inputs, parts=_numbers(read_step))
+    return [read_step, *reference.values(), filter_step, select_step, documents]
+
+
+def _numbers(step: Step) -> list[int]:
+    """One part for each part of `step`."""
+    assert not callable(step.parts), step.name
+    return list(range(len(step.parts)))
+
+
+def _resolve_rules(name: str, source: Source) -> tuple[rules.Family, ...]:
+    try:
+        return rules.resolve(source.rules)
+    except ValueError as error:
+        raise RecipeError(f"sources.{name}.{error}") from error
+
+
+def _reader(source: Source) -> dict[str, Any]:
+    match source:
+        case WarcSource():
+            return source.model_dump(include={"kind", "extractor"})
+        case JsonlSource():
+            return source.model_dump(include={"kind", "text_field"})
+    raise AssertionError(source)
+
+
+def _language_model(name: str, source: Source) -> dict[str, str | None] | None:
+    if source.language is None:
+        return None
+    path = source.language.model
+    try:
+        fingerprint = storage.fingerprint(path) if path else None
+        check_languages(source.language.keep, path)
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"sources.{name}.language: {error}") from error
+    return {"path": path, "fingerprint": fingerprint}
+
+
+def _reference_step(
+    recipe: Recipe, name: str, source: Source, read_step: Step, wanted: Mapping[str, Any] | None, parts: int
+) -> dict[str, Step]:
+    if source.reference is None:
+        return {}
+    files = _files(f"sources.{name}.reference.positives.paths", source.reference.positives.paths)
+    params = {"language": wanted, "seed": recipe.seed, "parts": parts, "positives": files}
+    return {"reference": Step(f"{name}.reference", judge.learn, params, {"read": read_step})}
+
+
+def _mixture_steps(recipe: Recipe, documents: Mapping[str, Step]) -> list[Step]:
+    if recipe.mixture is None or recipe.tokens is None:
+        return []
+    weights = {source: weight for source, weight in recipe.mixture.weights.items() if weight > 0}
+    mixed = {source: documents[source] for source in weights}
+    config = recipe.tokens.tokenizer
+    drawn = {"seed": recipe.seed, "validation": recipe.mixture.validation, "weights": weights}
+    learnt = Step("tokenizer", mix.learn_tokenizer, {"tokenizer": _tokenizer(recipe), **drawn}, mixed)
+    eos = {"eos": config.eos}
+    encoded = {
+        source: Step(f"{source}.tokenize", mix.tokenize, eos, {"documents": step, "tokenizer": learnt}, _numbers(step))
+        for source, step in mixed.items()
+    }
+    size = {"tokens": recipe.mixture.tokens, "max_epochs": recipe.mixture.max_epochs}
+    mixture = Step("mixture", mix.draw, {**drawn, **size, "shard_tokens": recipe.tokens.shard_tokens}, encoded)
+    tokens = Step(
+        "tokens",
+        mix.write_tokens,
+        {**eos, "seed": recipe.seed, "recipe_hash": recipe.hash()},
+        {"mixture": mixture, "tokenizer": learnt, **encoded},
+        mix.listed_shards,
+        mix.finish_tokens,
+    )
+    return [learnt, *encoded.values(), mixture, tokens, *_proxy_step(recipe, tokens)]
+
+
+def _tokenizer(recipe: Recipe) -> dict[str, Any]:
+    assert recipe.tokens
+    config = recipe.tokens.tokenizer
+    if config.file is None:
+        return config.model_dump()
+    try:
+        tokenizer.load(config.file, config.eos)
+        return {**config.model_dump(), "fingerprint": storage.fingerprint(config.file)}
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"tokens.tokenizer.file: {error}") from error
+
+
+def _proxy_step(recipe: Recipe, tokens: Step) -> list[Step]:
+    if recipe.proxy is None:
+        return []
+    if importlib.util.find_spec("torch") is None:
+        raise RecipeError('proxy: training needs torch; install it with: pip install "crawlmill[train]"')
+    return [Step("proxy", prove.train, {"seed": recipe.seed, **recipe.proxy.model_dump()}, {"tokens": tokens})]

@@ -1,0 +1,99 @@
+"""The steps that judge each document by itself: learn what references look like, then filter.
+
+    read ──► reference ──► filter
+
+`reference` trains the classifier on a uniform sample of the crawl; `filter` gives every document its first reason, if
+any, and notes what it will be compared by. What stays true: only numbers measured by the read step and the text
+itself decide here, so another bound costs a scan of columns.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from corpus import shards, storage
+from corpus.hashing import keyed
+from dedup import exact, lines
+from filters import reference, rules
+from pipeline.steps import Counts, Task
+from sources.jsonl import read_jsonl
+from sources.pages import Page
+
+# Enough pages for a linear model over hashed words, few enough to hold in memory.
+REFERENCE_SAMPLE = 20_000
+MODEL = "model.f64"
+
+
+def _reasons_so_far(data: pa.Table, wanted: Mapping[str, Any] | None) -> pa.ChunkedArray:
+    """Why each document is dropped before any rule: by the reader or for its language; null where it is not."""
+    if wanted is None:
+        return data["dropped"]
+    kept = pc.is_in(data["language"], value_set=pa.array(wanted["keep"]))
+    uncertain = pc.less(data["language_score"], pa.scalar(wanted["min_score"], pa.float32()))
+    return _first_reason(data["dropped"], {"language_not_wanted": pc.invert(kept), "language_uncertain": uncertain})
+
+
+def _first_reason(reasons: pa.ChunkedArray, later: Mapping[str, pa.ChunkedArray]) -> pa.ChunkedArray:
+    nothing = pa.scalar(None, pa.string())
+    return pc.coalesce(reasons, *(pc.if_else(failed, name, nothing) for name, failed in later.items()))
+
+
+def learn(task: Task) -> Counts:
+    """The reference step: train on the positives against a uniform sample of the pages in the wanted languages."""
+    data = shards.read_parts(task.inputs["read"], ["id", "dropped", "language", "language_score"])
+    ids = data.filter(pc.is_null(_reasons_so_far(data, task.params["language"])))["id"].to_numpy()
+    chosen = pa.array(ids[np.argsort(keyed(ids, "reference", task.params["seed"]), kind="stable")[:REFERENCE_SAMPLE]])
+    pages, folds = [], []
+    for number in range(task.params["parts"]):
+        rows = shards.read_part(task.inputs["read"], number, ["id", "url", "text"])
+        rows = rows.filter(pc.is_in(rows["id"], value_set=chosen))
+        pages += rows["text"].to_pylist()
+        folds += [reference.fold(row["url"], row["text"]) for row in rows.select(["url", "text"]).to_pylist()]
+    found = [item for file in task.params["positives"] for item in read_jsonl(file["file"], "text")]
+    positives = [item.body for item in found if isinstance(item, Page)]
+    model, auc = reference.train(positives, pages, folds)
+    storage.write_bytes(storage.join(task.out, MODEL), model.tobytes())
+    return {"positives": len(positives), "pages": len(pages), "auc": None if np.isnan(auc) else round(auc, 6)}
+
+
+def judge(task: Task) -> Counts:
+    """The filter step, for one part: what is wrong with each document, and what it is compared by.
+
+    Columns: id, reason (null while it stays), failed (a bit for each rule), text_bytes, reference_score, and for
+    documents that stay text_hash and line_hashes.
+    """
+    data = shards.read_part(task.inputs["read"], task.number)
+    families = rules.resolve(task.params["rules"])
+    names = rules.rule_names(families)
+    verdicts = rules.judge(families, data, len(data))
+    first = pa.array(names, pa.string()).take(pa.array(verdicts.first, mask=verdicts.first < 0))
+    reasons = pc.coalesce(_reasons_so_far(data, task.params["language"]), first)
+    stays = pc.is_null(reasons).to_pylist()
+    texts = data["text"].to_pylist()
+    columns: dict[str, Any] = {
+        "id": data["id"],
+        "reason": reasons,
+        "failed": verdicts.failed,
+        "text_bytes": shards.text_bytes(data["text"]),
+    }
+    if "reference" in task.inputs:
+        model = storage.read_array(storage.join(task.inputs["reference"], MODEL), np.float64).reshape(2, -1)
+        columns["reference_score"] = reference.score(model, texts, data["url"].to_pylist())
+    if task.params["exact"]:
+        hashes = exact.text_hashes(texts).reshape(-1)
+        columns["text_hash"] = pa.FixedSizeListArray.from_arrays(hashes, 2)
+    if task.params["lines"]:
+        of_lines = [lines.line_hashes(text) if stay else None for text, stay in zip(texts, stays, strict=True)]
+        columns["line_hashes"] = pa.array(of_lines, pa.list_(pa.uint64()))
+    shards.write(task.file(".parquet"), pa.table(columns))
+    return {"rules_failed": _failed_counts(verdicts.failed, names)}
+
+
+def _failed_counts(failed: NDArray[np.uint64], names: list[str]) -> dict[str, int]:
+    """How many documents fail each rule, whichever rule gave the reason."""
+    counts = {name: int(((failed >> np.uint64(bit)) & np.uint64(1)).sum()) for bit, name in enumerate(names)}
+    return {name: count for name, count in counts.items() if count}

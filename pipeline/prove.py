@@ -1,0 +1,17 @@
+"""The proxy step: a small GPT trained on the token shards, its losses in the step's counts.
+
+torch is imported when the step runs and not before, since nothing else needs it.
+"""
+
+from dataclasses import asdict
+
+from pipeline.steps import Counts, Task
+
+
+def train(task: Task) -> Counts:
+    from trainer.train import ProxyConfig, train_proxy
+
+    config = {key: value for key, value in task.params.items() if key != "seed"}
+    result = asdict(train_proxy(task.inputs["tokens"], ProxyConfig(**config), task.params["seed"]))
+    # Seconds are in timing.json: what is counted is the same on every run.
+    return {"proxy": {key: value for key, value in result.items() if key != "seconds"}}

@@ -1,0 +1,134 @@
+"""The read step: one input file in, its documents with every number measured on them out, in a single pass.
+
+Each part writes `part-NNNNN.parquet`: a row per document that could be read, whatever becomes of it, with `dropped`
+naming the reason where reading itself turned it away (its text is then empty). What stays true: a row's place in the
+file is its document's place in the input, and read = rows + unreadable.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from corpus import storage
+from corpus.documents import DOCUMENT, document_id
+from dedup import minhash
+from filters import language, rules
+from filters.family import Family
+from pipeline.steps import Counts, Task
+from sources.extract import extract
+from sources.jsonl import read_jsonl
+from sources.pages import Dropped, Found, OtherRecord, Page, Unreadable
+from sources.warc import read_warc
+
+# Large enough to spread what a batch costs, small enough that a batch of long pages stays some tens of MB.
+BATCH = 256
+
+BANDS = "minhash_bands"
+
+
+def measured_families(measuring: list[dict[str, Any]]) -> tuple[Family, ...]:
+    """The families that `Family.measuring` of each described; their bounds play no part in reading."""
+    return rules.resolve([{m["family"]: {k: v for k, v in m.items() if k != "family"}} for m in measuring])
+
+
+def schema(params: Mapping[str, Any]) -> pa.Schema:
+    """A document's columns, then `dropped`, one column per signal and, for MinHash, the band hashes."""
+    fields = [*DOCUMENT, pa.field("dropped", pa.string())]
+    for family in measured_families(params["measuring"]):
+        for signal, dtype in family.signals.items():
+            fields.append(pa.field(family.column(signal), pa.int64() if dtype is int else pa.float64()))
+    if params["minhash"]:
+        fields.append(pa.field(BANDS, pa.list_(pa.uint64(), params["minhash"]["bands"])))
+    return pa.schema(fields)
+
+
+def run(task: Task) -> Counts:
+    """Read one input file: `part` is {"file": path, "shard": its number}."""
+    found = _open(task)
+    seen = _Seen(task.part["file"])
+    columns = schema(task.params)
+    rows = 0
+    languages: Counter[str] = Counter()
+    with storage.open_write(task.file(".parquet")) as file, pq.ParquetWriter(file, columns, compression="zstd") as out:
+        while batch := list(islice(seen.documents(found), BATCH)):
+            table = _measure(batch, document_id(task.part["shard"], rows), task.params)
+            out.write_table(table)
+            rows += len(batch)
+            languages.update(table["language"].drop_null().to_pylist())
+    return {
+        "read": rows + len(seen.unreadable),
+        "unreadable": seen.unreadable,
+        "other_records": dict(sorted(seen.other.items())),
+        "files_without_documents": [] if rows else [seen.describe()],
+        "languages": dict(sorted(languages.items())),
+        "bytes_in": storage.size(task.part["file"]),
+        "bytes_out": storage.size(task.file(".parquet")),
+    }
+
+
+def _open(task: Task) -> Iterator[Found]:
+    path, source = task.part["file"], task.params["source"]
+    if source["kind"] == "warc":
+        return read_warc(path)
+    return read_jsonl(path, str(source["text_field"]))
+
+
+class _Seen:
+    """Keeps what is no document while the documents pass through."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.unreadable: list[dict[str, Any]] = []
+        self.other: Counter[str] = Counter()
+
+    def documents(self, found: Iterator[Found]) -> Iterator[Page | Dropped]:
+        for item in found:
+            match item:
+                case Unreadable(file, offset, cause):
+                    self.unreadable.append({"file": file, "offset": offset, "cause": cause})
+                case OtherRecord(kind):
+                    self.other[kind] += 1
+                case _:
+                    yield item
+
+    def describe(self) -> dict[str, str]:
+        kinds = [f"{count} {kind}" for kind, count in sorted(self.other.items())]
+        kinds += [f"{len(self.unreadable)} unreadable"] if self.unreadable else []
+        return {"file": self.file, "found": ", ".join(kinds) or "nothing"}
+
+
+def _measure(batch: list[Page | Dropped], first_id: int, params: Mapping[str, Any]) -> pa.Table:
+    texts = [_text(item, params) for item in batch]
+    dropped = [
+        i.reason if isinstance(i, Dropped) else None if t else "no_text" for i, t in zip(batch, texts, strict=True)
+    ]
+    columns: dict[str, Any] = {
+        "id": np.arange(first_id, first_id + len(batch), dtype=np.uint64),
+        "url": [item.url for item in batch],
+        "date": [item.date for item in batch],
+        "source": [params["name"]] * len(batch),
+        "language": [None] * len(batch),
+        "language_score": [None] * len(batch),
+        "dropped": dropped,
+    }
+    if params["language_model"]:
+        labels, scores = language.identify(texts, params["language_model"]["path"])
+        columns["language"] = [label if text else None for label, text in zip(labels, texts, strict=True)]
+        columns["language_score"] = scores
+    signals, final = rules.measure(pa.array(texts, pa.large_string()), measured_families(params["measuring"]))
+    columns |= {"text": final, **signals}
+    if params["minhash"]:
+        bands = minhash.band_hashes(final.to_pylist(), **params["minhash"])
+        columns[BANDS] = pa.FixedSizeListArray.from_arrays(bands.reshape(-1), bands.shape[1])
+    return pa.table(columns, schema=schema(params))
+
+
+def _text(item: Page | Dropped, params: Mapping[str, Any]) -> str:
+    if isinstance(item, Dropped):
+        return ""
+    return extract(item.body, params["source"]["extractor"]) if item.mime == "text/html" else item.body

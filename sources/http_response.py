@@ -1,0 +1,160 @@
+"""HTTP responses as crawls keep them: the header's fields, and the body with its encodings undone.
+
+What goes in: the bytes of a response. What comes out: its status, its fields, its media type and the bytes of the
+page. What stays true: bytes that do not decode as their header says never pass for a page, unless they plainly are
+one already, for crawlers often decode a body and keep its header.
+"""
+
+import io
+import re
+import zlib
+
+from fastwarc.stream_io import BrotliReader, ZstdReader
+from resiliparse.parse.encoding import detect_mime
+
+# Name, in lower case, to value.
+Fields = dict[str, str]
+
+# Common Crawl cuts pages off at 5 MB; what inflates to more than this is a bomb, or no page.
+MAX_BODY = 1 << 24
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_STATUS = re.compile(r"HTTP/\d(?:\.\d)?[ \t]+(\d{3})\b")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
+
+# What the WHATWG MIME Sniffing Standard takes for HTML, behind an XML declaration too.
+_HTML_START = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!--|(?:!doctype\s+html|html|head|title|meta|link|style|script|body|div|p|h[1-6]"
+    rb"|table|br|font|iframe|a|b)[\s/>])",
+    re.I,
+)
+_SNIFFED_BYTES = 4096
+
+
+class ResponseError(Exception):
+    """Bytes that are no HTTP response, or a body that is not what its header says; the text is for the user."""
+
+
+def parse_fields(head: bytes) -> tuple[str, Fields]:
+    """The first line and the fields of a WARC or HTTP header; of a field given twice the last is taken."""
+    text = head.decode("utf-8", "replace")
+    if "\n " in text or "\n\t" in text:
+        text = re.sub(r"\r?\n[ \t]+", " ", text)
+    first, *lines = text.split("\n")
+    named = (line.partition(":") for line in lines)
+    return first.strip(), {name.strip().lower(): value.strip() for name, colon, value in named if colon}
+
+
+def parse_response(response: bytes) -> tuple[int, Fields, bytes]:
+    """Status, fields and body as it was sent; `ResponseError` where there is no status line."""
+    end = _HEAD_END.search(response)
+    line, fields = parse_fields(response[: end.start()] if end else response)
+    status = _STATUS.match(line)
+    if not status:
+        raise ResponseError(f"the response has no HTTP status line; it starts with {line[:40]!r}")
+    return int(status[1]), fields, response[end.end() :] if end else b""
+
+
+def sniff_type(body: bytes) -> str:
+    """The media type that the bytes look like: "text/html", "text/plain" or another."""
+    # Without byte order marks and the zeros of UTF-16, in which the tags are plain to see.
+    start = body[:_SNIFFED_BYTES].lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"")
+    return "text/html" if _HTML_START.match(start) else detect_mime(body[:_SNIFFED_BYTES])
+
+
+def decode_body(body: bytes, fields: Fields) -> bytes:
+    """The page that was sent as `body`; of one with more than `MAX_BODY` bytes, that many and one.
+
+    A chunked, gzip or deflate body that breaks off is decoded up to there. `ResponseError` where a body is damaged,
+    or is neither what its header says nor text.
+    """
+    encodings = _listed(fields, "content-encoding") + _listed(fields, "transfer-encoding")
+    as_said = True
+    for encoding in reversed(encodings):
+        decoder = _DECODERS.get(encoding)
+        decoded = decoder(body) if decoder else None
+        if decoded is None:
+            as_said = False
+        else:
+            body = decoded
+    if not as_said and not sniff_type(body).startswith("text/"):
+        raise ResponseError(f"the body is not encoded as its header says ({', '.join(encodings)}) and is no text")
+    return body
+
+
+def _listed(fields: Fields, name: str) -> list[str]:
+    values = [value.strip().lower() for value in fields.get(name, "").split(",")]
+    return [value for value in values if value not in ("", "identity")]
+
+
+# Each of these gives None for a body that is not of its kind, and raises `ResponseError` for one that is damaged.
+
+
+def _dechunk(body: bytes) -> bytes | None:
+    chunks: list[bytes] = []
+    at = 0
+    while at < len(body):
+        size = _CHUNK_SIZE.match(body, at)
+        if size is None:
+            if not chunks:
+                return None
+            raise ResponseError(f"the chunked body is damaged at its byte {at}")
+        end = size.end() + int(size[1], 16)
+        if end == size.end():
+            break
+        chunks.append(body[size.end() : end])
+        at = end + 2
+    return b"".join(chunks)
+
+
+def _gunzip(body: bytes) -> bytes | None:
+    return _inflate(body, 31) if body.startswith(b"\x1f\x8b") else None
+
+
+def _inflate_deflate(body: bytes) -> bytes | None:
+    # RFC 9110 says a zlib stream; some servers send it without the header, which is two bytes that divide by 31.
+    has_header = len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2]) % 31 == 0
+    try:
+        return _inflate(body, 15 if has_header else -15)
+    except ResponseError:
+        if has_header:
+            raise
+        return None
+
+
+def _inflate(body: bytes, wbits: int) -> bytes:
+    inflater = zlib.decompressobj(wbits)
+    try:
+        data = inflater.decompress(body, MAX_BODY + 1)
+    except zlib.error as error:
+        raise ResponseError(f"the compressed body is damaged ({error})") from error
+    if not data and not inflater.eof:
+        raise ResponseError("the compressed body breaks off before any of it can be read")
+    return data
+
+
+def _unbrotli(body: bytes) -> bytes | None:
+    try:
+        return BrotliReader(io.BytesIO(body)).read(MAX_BODY + 1)
+    except OSError:
+        # Brotli has no mark that it starts with, so one that is damaged cannot be told from what never was one.
+        return None
+
+
+def _unzstd(body: bytes) -> bytes | None:
+    if not body.startswith(b"\x28\xb5\x2f\xfd"):
+        return None
+    try:
+        return ZstdReader(io.BytesIO(body)).read(MAX_BODY + 1)
+    except OSError as error:
+        raise ResponseError(f"the compressed body is damaged ({error})") from error
+
+
+_DECODERS = {
+    "br": _unbrotli,
+    "chunked": _dechunk,
+    "deflate": _inflate_deflate,
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "zstd": _unzstd,
+}

@@ -1,0 +1,54 @@
+"""JSON lines with one document each, plain or compressed by the file's ending (.gz, .zst, .bz2, .xz)."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import fsspec
+
+from sources.pages import Dropped, Found, Page, Unreadable
+
+
+def read_jsonl(path: str, text_field: str) -> Iterator[Found]:
+    """One `Page` of text/plain a line; `url` and `date` are taken where they are, `id` stands in for a missing url.
+
+    A line that is no JSON object with a text is `Unreadable` at its offset in the uncompressed bytes, and a file
+    whose compression breaks off is `Unreadable` from there on.
+    """
+    offset = 0
+    with fsspec.open(path, "rb", compression="infer") as file:
+        lines = iter(file)
+        while True:
+            try:
+                line = next(lines, None)
+            # gzip raises EOFError and zlib.error (no OSError) on damage, other codecs OSError and ValueError.
+            except Exception as error:
+                yield Unreadable(path, offset, f"the compressed data is damaged from here on: {error}")
+                return
+            if line is None:
+                return
+            if line.strip():
+                yield _document(path, offset, line, text_field)
+            offset += len(line)
+
+
+def _document(path: str, offset: int, line: bytes, text_field: str) -> Found:
+    try:
+        row: Any = json.loads(line)
+    # Bytes that are no UTF-8 and text that is no JSON both raise ValueError.
+    except ValueError as error:
+        return Unreadable(path, offset, f"not a JSON line: {error}")
+    if not isinstance(row, dict) or not isinstance(row.get(text_field), str):
+        return Unreadable(path, offset, f'no "{text_field}" with a text on this line; name its field with text_field')
+    url, date = str(row.get("url") or row.get("id") or ""), _date(row.get("date"))
+    # A JSON escape can write half of a surrogate pair, which no UTF-8 file can hold.
+    text = row[text_field].encode("utf-8", "replace").decode("utf-8")
+    return Page(url, date, "text/plain", text) if text.strip() else Dropped(url, date, "empty_body")
+
+
+def _date(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

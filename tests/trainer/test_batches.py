@@ -1,0 +1,123 @@
+"""The order of training: everything once an epoch, and no memory but the step."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mixtures.token_shards import TokenShards, Vocabulary, write_manifest, write_shard
+from trainer.batches import Batches, keyed_permutation
+
+VOCABULARY = Vocabulary(size=100_000, eos_id=0)
+
+
+def folder(path: Path, sources: dict[str, list[int]]) -> TokenShards:
+    """Per source, the number of documents in each shard; a document is 9 ids and an EOS, and no id is there twice."""
+    entries, following = [], 1
+    for source, counts in sources.items():
+        for number, documents in enumerate(counts):
+            ids = np.arange(following, following + documents * 9).reshape(documents, 9)
+            following += ids.size
+            entries.append(write_shard(str(path), source, number, list(ids), 1, vocabulary=VOCABULARY))
+    held = write_shard(str(path), "c4", 0, [np.array([99_999])], 1, vocabulary=VOCABULARY, split="validation")
+    write_manifest(
+        str(path),
+        [*entries, held],
+        vocabulary=VOCABULARY,
+        tokenizer_sha256="",
+        recipe_hash="",
+        seed=0,
+        version="0",
+    )
+    return TokenShards.open(str(path))
+
+
+def stream(shards: TokenShards) -> np.ndarray:
+    return np.concatenate([shards.tokens(entry) for entry in shards.entries("train")])
+
+
+def test_every_block_comes_once_an_epoch_and_epochs_differ(tmp_path: Path) -> None:
+    shards = folder(tmp_path, {"books": [3], "c4": [11, 7]})
+    tokens = stream(shards)
+    batches = Batches(shards, context=8, batch=2, seed=1)
+    assert batches.blocks == (len(tokens) - 1) // 8 == 26
+    wanted = sorted(tokens[i : i + 9].tolist() for i in range(0, 26 * 8, 8))
+    epochs = []
+    for epoch in range(3):
+        steps = [batches.at(step) for step in range(13 * epoch, 13 * (epoch + 1))]
+        rows = torch.cat([torch.cat([inputs, targets[:, -1:]], dim=1) for inputs, targets in steps]).tolist()
+        assert sorted(rows) == wanted
+        assert all(torch.equal(inputs[:, 1:], targets[:, :-1]) for inputs, targets in steps)
+        epochs.append(rows)
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+    assert steps[0][0].dtype == torch.int64
+    assert steps[0][0].shape == steps[0][1].shape == (2, 8)
+
+
+def test_resuming_at_a_step_is_going_on_across_epochs_and_within_a_batch(tmp_path: Path) -> None:
+    shards = folder(tmp_path, {"c4": [5, 6]})
+    going_on = Batches(shards, context=8, batch=5, seed=1)
+    assert going_on.blocks % 5, "an epoch should end inside a batch"
+    steps = [going_on.at(step) for step in range(12)]
+    for step in (11, 3, 0, 7):
+        inputs, targets = Batches(shards, context=8, batch=5, seed=1).at(step)
+        assert torch.equal(inputs, steps[step][0])
+        assert torch.equal(targets, steps[step][1])
+
+
+def test_the_batch_size_cuts_one_and_the_same_order(tmp_path: Path) -> None:
+    shards = folder(tmp_path, {"c4": [20]})
+    small, large = Batches(shards, 8, 2, seed=1), Batches(shards, 8, 6, seed=1)
+    assert torch.equal(
+        torch.cat([small.at(step)[0] for step in range(9)]), torch.cat([large.at(s)[0] for s in range(3)])
+    )
+
+
+def test_how_tokens_are_cut_into_shards_does_not_matter(tmp_path: Path) -> None:
+    whole = Batches(folder(tmp_path / "whole", {"c4": [24]}), context=32, batch=3, seed=4)
+    parts = Batches(folder(tmp_path / "parts", {"c4": [1, 1, 2, 20]}), context=32, batch=3, seed=4)
+    for step in range(6):
+        assert torch.equal(whole.at(step)[0], parts.at(step)[0])
+        assert torch.equal(whole.at(step)[1], parts.at(step)[1])
+
+
+def test_sources_are_mixed_in_their_shares_from_the_start(tmp_path: Path) -> None:
+    shards = folder(tmp_path, {"books": [300], "c4": [900]})
+    batches = Batches(shards, context=8, batch=32, seed=0)
+    inputs = torch.cat([batches.at(step)[0] for step in range(12)])
+    share = (inputs[:, 4] <= 300 * 9).double().mean().item()
+    assert share == pytest.approx(0.25, abs=0.06)
+
+
+def test_seeds_give_different_orders(tmp_path: Path) -> None:
+    shards = folder(tmp_path, {"c4": [20]})
+    assert not torch.equal(Batches(shards, 8, 8, seed=1).at(0)[0], Batches(shards, 8, 8, seed=2).at(0)[0])
+
+
+def test_too_few_tokens_for_a_batch_says_how_many_it_takes(tmp_path: Path) -> None:
+    shards = folder(tmp_path, {"c4": [4]})
+    assert Batches(shards, context=13, batch=3, seed=0).blocks == 3
+    with pytest.raises(ValueError, match=r"has 40 training tokens; a batch of 4 rows of 10 needs 41"):
+        Batches(shards, context=10, batch=4, seed=0)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 17, 1000])
+def test_keyed_permutation_is_one(size: int) -> None:
+    assert sorted(keyed_permutation(size, 3, 4).tolist()) == list(range(size))
+
+
+def test_keyed_permutation_is_pinned_so_that_no_release_reorders_a_run() -> None:
+    assert keyed_permutation(10, 1, 0).tolist() == [3, 5, 2, 4, 1, 9, 0, 6, 8, 7]
+
+
+def test_keyed_permutation_depends_on_each_key_and_its_place() -> None:
+    orders = {tuple(keyed_permutation(50, *key)) for key in [(0, 0), (0, 1), (1, 0), (1, 1), (-1, 0), (2**64, 1)]}
+    assert len(orders) == 5, "a key counts modulo 2^64"
+
+
+def test_keyed_permutation_puts_every_number_everywhere_equally_often() -> None:
+    orders = np.stack([keyed_permutation(6, seed, epoch) for seed in range(60) for epoch in range(60)])
+    seen = np.stack([np.bincount(orders[:, place], minlength=6) for place in range(6)])
+    # 3,600 draws over 6 places: 600 each, standard deviation 22.
+    assert np.abs(seen - 600).max() < 5 * 22
