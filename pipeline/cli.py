@@ -5,10 +5,12 @@ import sys
 import traceback
 import webbrowser
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
 
 from corpus import storage
 from pipeline import console as terminal
@@ -17,6 +19,8 @@ from pipeline.cluster import Cluster
 from pipeline.recipe import RecipeError, load
 from pipeline.run import run as run_recipe
 from pipeline.steps import VERSION
+from sources.common_crawl import fetch as fetch_crawl
+from sources.pydoc_crawl import crawl
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -86,6 +90,86 @@ def report(run_folder: str, open_page: bool) -> None:
         webbrowser.open(f"file://{os.path.abspath(page)}")
 
 
+@example("crawlmill crawl-docs --out demo/crawl --pages 1800")
+@cli.command("crawl-docs")
+@click.option("--out", required=True, metavar="DIR", help="Where the WARC shards and reference.jsonl.gz go.")
+@click.option("--pages", type=click.IntRange(min=1), default=1800, show_default=True, help="The most pages to crawl.")
+@click.option("--package", "packages", multiple=True, metavar="NAME", help="Crawl these packages only. Repeatable.")
+@click.option(
+    "--servers", type=click.IntRange(min=1), default=2, show_default=True, help="pydoc servers at work at once."
+)
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), default=20.0, show_default=True, help="Seconds a page may take."
+)
+def crawl_docs(out: str, pages: int, packages: tuple[str, ...], servers: int, timeout: float) -> None:
+    """Crawl the documentation of installed Python packages into WARC shards: a real crawl without a network.
+
+    pydoc serves the pages over loopback HTTP. A module that hangs or crashes on import costs its own page only.
+    """
+    screen = Console()
+    with _bar(screen, "pages") as progress:
+        bar = progress.add_task("crawl", total=pages)
+        result = crawl(
+            out,
+            pages=pages,
+            packages=packages or None,
+            servers=servers,
+            timeout=timeout,
+            progress=lambda done, most: progress.update(bar, completed=done, total=most),
+        )
+    for failure in result.failed:
+        screen.print(f"failed: {failure.module}: {failure.cause}", highlight=False, markup=False, soft_wrap=True)
+    screen.print(
+        f"{result.pages:,} pages, {result.bytes / 1e6:,.1f} MB of HTML, {len(result.failed)} failed; "
+        f"{len(result.files)} WARC shards and {result.reference}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@example("crawlmill fetch CC-MAIN-2026-04 --shards 2 --out crawl")
+@cli.command()
+@click.argument("crawl_name", metavar="CRAWL")
+@click.option(
+    "--shards", type=click.IntRange(min=1), default=1, show_default=True, help="Files to fetch, about 1 GB each."
+)
+@click.option("--out", required=True, metavar="DIR", help="A local folder; an interrupted fetch continues there.")
+@click.option(
+    "--kind", type=click.Choice(["warc", "wet"]), default="warc", show_default=True, help="Pages or their text."
+)
+@click.option(
+    "--base-url", default="https://data.commoncrawl.org", show_default=True, help="Where the crawl is served."
+)
+def fetch(crawl_name: str, shards: int, out: str, kind: Literal["warc", "wet"], base_url: str) -> None:
+    """Fetch WARC files of the Common Crawl called CRAWL, spread evenly over it, and check every byte.
+
+    What is there already is kept; twice as many shards include the ones before.
+    """
+    screen = Console()
+    with _bar(screen, "bytes") as progress:
+        bars: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, size: int) -> None:
+            if name not in bars:
+                bars[name] = progress.add_task(name.rsplit("/", 1)[-1])
+            progress.update(bars[name], completed=done, total=size)
+
+        try:
+            files = fetch_crawl(crawl_name, shards=shards, out=out, base_url=base_url, kind=kind, progress=show)
+        except ValueError as error:
+            # Nothing was fetched: the crawl, the number or the folder is not one that can be.
+            raise click.UsageError(str(error)) from error
+    for file in files:
+        how = "there already" if file.skipped else f"checked by {file.verified}"
+        screen.print(f"{file.file}  {file.size:,} bytes  {how}", highlight=False, soft_wrap=True)
+
+
+def _bar(screen: Console, unit: str) -> ProgressBar:
+    amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
+    return ProgressBar(*columns, console=screen, disable=not screen.is_terminal)
+
+
 def main() -> None:
     """The entry point: turns exceptions into exit codes, with a traceback only for our own bugs."""
     try:
@@ -108,3 +192,7 @@ def main() -> None:
             "\nThis is a bug in crawlmill; what was finished is kept, and the same command continues.", file=sys.stderr
         )
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

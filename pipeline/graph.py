@@ -14,6 +14,7 @@ from typing import Any
 
 from corpus import storage
 from filters import rules
+from filters.family import Family
 from filters.language import check_languages
 from mixtures import tokenizer
 from pipeline import judge, mix, prove, read, select
@@ -105,7 +106,7 @@ def _numbers(step: Step) -> list[int]:
     return list(range(len(step.parts)))
 
 
-def _resolve_rules(name: str, source: Source) -> tuple[rules.Family, ...]:
+def _resolve_rules(name: str, source: Source) -> tuple[Family, ...]:
     try:
         return rules.resolve(source.rules)
     except ValueError as error:

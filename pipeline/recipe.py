@@ -230,11 +230,11 @@ def _problem(error: ErrorDetails, data: Any) -> str:
     pydantic puts the names of union members in its locations; they are not in the recipe, so they are left out.
     """
     path: list[str] = []
-    for part in error["loc"]:
+    for place, part in enumerate(error["loc"], 1):
         inside = (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int))
         if inside:
             data = data[part]
-        if inside or error["type"] == "missing":
+        if inside or (error["type"] == "missing" and place == len(error["loc"])):
             path.append(str(part))
     context = error.get("ctx", {})
     path += [context["key"]] if "key" in context else []

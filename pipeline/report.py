@@ -31,7 +31,7 @@ def _curve(proxy: Mapping[str, Any]) -> dict[str, Any]:
     last = max(points[-1][0], 1)
 
     def y(loss: float) -> float:
-        return round(height * (high - loss) / max(high - low, 1e-9), 1)
+        return float(round(height * (high - loss) / max(high - low, 1e-9), 1))
 
     line = " ".join(f"{round(width * step / last, 1)},{y(loss)}" for step, loss in points)
     return {

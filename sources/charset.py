@@ -57,8 +57,8 @@ def decode(body: bytes, header_charset: str | None) -> str:
     """
     texts = (_decode(body, codec, good_per_bad) for codec, good_per_bad in _candidates(body, header_charset))
     text = next(text for text in texts if text is not None).removeprefix("\ufeff")
-    # Looking first is ten times faster than replacing nothing.
-    return text.replace("\0", "") if "\0" in text else text
+    # In every charset a NUL is made of zero bytes, and to look for those is ten times faster than to replace none.
+    return text.replace("\0", "") if b"\0" in body else text
 
 
 def _candidates(body: bytes, header_charset: str | None) -> Iterator[tuple[str, int]]:

@@ -17,7 +17,7 @@ from sources.pieces import Piece, looks_like
 MAGIC = b"\x1f\x8b\x08"
 
 # What is left of a chunk behind each member is copied, so it should not hold many members; a crawl's have 5 to 40 KB.
-_CHUNK = 1 << 17
+_CHUNK = 1 << 16
 _MAX_PIECE = 1 << 20
 
 # isal's type stubs take the class for an instance.
@@ -145,6 +145,6 @@ def _next_member(file: IO[bytes], position: int) -> int:
 def _starts_record(file: IO[bytes], member: int) -> bool:
     file.seek(member)
     try:
-        return bool(isal_zlib.decompressobj(wbits=31).decompress(file.read(4096), 5) == b"WARC/")
+        return isal_zlib.decompressobj(wbits=31).decompress(file.read(4096), 5).upper() == b"WARC/"
     except _INFLATE_ERROR:
         return False

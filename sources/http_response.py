@@ -18,16 +18,19 @@ Fields = dict[str, str]
 # Common Crawl cuts pages off at 5 MB; what inflates to more than this is a bomb, or no page.
 MAX_BODY = 1 << 24
 
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
+# The end of a header's last line, and the empty line behind it.
+HEAD_END = re.compile(rb"\n\r?\n")
 _STATUS = re.compile(r"HTTP/\d(?:\.\d)?[ \t]+(\d{3})\b")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
-# What the WHATWG MIME Sniffing Standard takes for HTML, behind an XML declaration too.
+# What the WHATWG MIME Sniffing Standard takes for HTML (here behind an XML declaration too), and for binary.
 _HTML_START = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!--|(?:!doctype\s+html|html|head|title|meta|link|style|script|body|div|p|h[1-6]"
     rb"|table|br|font|iframe|a|b)[\s/>])",
     re.I,
 )
+_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED_BYTES = 4096
 
 
@@ -41,13 +44,17 @@ def parse_fields(head: bytes) -> tuple[str, Fields]:
     if "\n " in text or "\n\t" in text:
         text = re.sub(r"\r?\n[ \t]+", " ", text)
     first, *lines = text.split("\n")
-    named = (line.partition(":") for line in lines)
-    return first.strip(), {name.strip().lower(): value.strip() for name, colon, value in named if colon}
+    fields = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            fields[name.rstrip().lower()] = value.strip()
+    return first.rstrip(), fields
 
 
 def parse_response(response: bytes) -> tuple[int, Fields, bytes]:
     """Status, fields and body as it was sent; `ResponseError` where there is no status line."""
-    end = _HEAD_END.search(response)
+    end = HEAD_END.search(response)
     line, fields = parse_fields(response[: end.start()] if end else response)
     status = _STATUS.match(line)
     if not status:
@@ -57,9 +64,16 @@ def parse_response(response: bytes) -> tuple[int, Fields, bytes]:
 
 def sniff_type(body: bytes) -> str:
     """The media type that the bytes look like: "text/html", "text/plain" or another."""
-    # Without byte order marks and the zeros of UTF-16, in which the tags are plain to see.
-    start = body[:_SNIFFED_BYTES].lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"")
-    return "text/html" if _HTML_START.match(start) else detect_mime(body[:_SNIFFED_BYTES])
+    start = body[:_SNIFFED_BYTES]
+    if start.startswith(_UTF16_MARKS):
+        start = start.replace(b"\0", b"")
+    if _HTML_START.match(start.lstrip(b"\xef\xbb\xbf\xff\xfe")):
+        return "text/html"
+    mime = detect_mime(start)
+    # It takes text beyond ASCII, and lines that end in CR LF, for binary.
+    if mime == "application/octet-stream" and not _BINARY.search(start):
+        return "text/plain"
+    return mime
 
 
 def decode_body(body: bytes, fields: Fields) -> bytes:
@@ -83,8 +97,8 @@ def decode_body(body: bytes, fields: Fields) -> bytes:
 
 
 def _listed(fields: Fields, name: str) -> list[str]:
-    values = [value.strip().lower() for value in fields.get(name, "").split(",")]
-    return [value for value in values if value not in ("", "identity")]
+    values = fields[name].split(",") if name in fields else []
+    return [value.strip().lower() for value in values if value.strip().lower() not in ("", "identity")]
 
 
 # Each of these gives None for a body that is not of its kind, and raises `ResponseError` for one that is damaged.
@@ -102,6 +116,8 @@ def _dechunk(body: bytes) -> bytes | None:
         end = size.end() + int(size[1], 16)
         if end == size.end():
             break
+        if not b"\r\n".startswith(body[end : end + 2]):
+            raise ResponseError(f"the chunked body is damaged at its byte {end}")
         chunks.append(body[size.end() : end])
         at = end + 2
     return b"".join(chunks)

@@ -5,8 +5,7 @@ stays true: a piece has at most a megabyte, and knows where in the file it is fr
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 from fastwarc.stream_io import Lz4Reader, ZstdReader
 from resiliparse.parse.encoding import detect_mime
@@ -20,8 +19,7 @@ ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18")
 _PIECE_BYTES = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """`offset` is where in the file `data` starts; if `inflated`, where the gzip member or frame it is from does."""
 
     data: bytes

@@ -22,7 +22,7 @@ HOST = "pydoc.localhost"
 MAX_BODY = 1 << 20
 
 _SERVER = """
-import os, pydoc
+import os, pydoc, signal
 until_parent_ends = os.dup(0)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 # pydoc imports a module anew for its page; compiled ones refuse that: 57 of 60 pages of numpy and scipy were errors.
@@ -31,7 +31,7 @@ pydoc.locate = lambda path, forceload=0: locate(path)
 print(pydoc._start_server(pydoc._url_handler, "127.0.0.1", 0).port, flush=True)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 os.read(until_parent_ends, 1)
-os._exit(0)
+os.killpg(0, signal.SIGKILL)
 """
 
 
@@ -87,8 +87,7 @@ class _Server:
     def __init__(self, folder: str) -> None:
         self.answers = 0
         self._process = subprocess.Popen(
-            # -P: the folder it may write to is not one to import from. -B: no bytecode beside the installed modules.
-            [sys.executable, "-P", "-B", "-W", "ignore", "-c", _SERVER],
+            [sys.executable, "-c", _SERVER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -152,8 +151,10 @@ def _environment(folder: str) -> dict[str, str]:
         "TMPDIR": folder,
         "LANG": "C.UTF-8",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if os.path.isabs(path)),
-        "PYTHONHASHSEED": "0",
+        # The folder that it may write to is not one to import from.
+        "PYTHONSAFEPATH": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
         "PYTHONWARNINGS": "ignore",
         "BROWSER": "true",
         "MPLBACKEND": "agg",

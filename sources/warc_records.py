@@ -1,39 +1,41 @@
-"""WARC records out of the pieces of an archive, one after the other, and on past damage.
+"""WARC records out of the bytes of an archive, one after the other, and on past damage.
 
 What goes in: `Piece`s, with an `Unreadable` wherever the archive itself is damaged. What comes out: a `Record` for
 each whole record, and one `Unreadable` for each damage. What stays true: a record is handed on only when what follows
 it has been seen to be right (another record, or the end), so never one that ends elsewhere than it says.
 
 FastWARC does not tell the whole from the broken: it takes a Content-Length it cannot read for 0, hands out a body
-that is cut off as if it were all, and raises at what is no record without a way on.
+that is cut off as if it were all of it, and raises at what is no record, with no way on.
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from sources.http_response import Fields, parse_fields
+from sources.byte_run import ByteRun
+from sources.http_response import HEAD_END, Fields, parse_fields
 from sources.pages import Unreadable
 from sources.pieces import Piece, looks_like
 
 # Common Crawl cuts pages off at 5 MB. What is larger than this (a video, mostly) is passed over without being kept.
 MAX_CONTENT = 1 << 24
+_SAMPLE = 1 << 16
 
 _MAX_HEAD = 1 << 16
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
-_PADDING = re.compile(rb"[\r\n\0]*")
-
-# A line that starts a record; no longer than the bytes below.
-_VERSION = re.compile(rb"WARC/\d{1,2}\.\d{1,3}\r?\n")
-_VERSION_BYTES = 13
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _TYPE = re.compile(rb"^WARC-Type[ \t]*:", re.I | re.M)
 
+_START = b"WARC/"
+# The line that starts a record, and how many bytes it can have.
+_VERSION = re.compile(rb"WARC/\d{1,2}\.\d{1,3}\r?\n", re.I)
+_VERSION_BYTES = 13
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record. `content` is all `length` bytes of it, or the first 64 KB if there are more than `MAX_CONTENT`."""
+
+class Record(NamedTuple):
+    """A record at a byte `offset` of the file (of its gzip member, where there is one).
+
+    `content` is all `length` bytes of it, but of more than `MAX_CONTENT` only the first 64 KB.
+    """
 
     offset: int
     fields: Fields
@@ -42,86 +44,125 @@ class Record:
 
 
 class _DamageError(Exception):
-    """No record can be read; the text is for the user. `cut` is set where the bytes ran out."""
+    """There is no whole record; the text is for the user. `cut` says that the bytes ran out."""
 
-    def __init__(self, cause: str, *, cut: bool = False) -> None:
+    def __init__(self, cause: str, cut: bool = False) -> None:
         super().__init__(cause)
         self.cut = cut
 
 
-class _Run:
-    """The bytes up to the next damage of the archive, of which those from `start` to `end` are in `data`.
+def read_records(path: str, pieces: Iterator[Piece | Unreadable]) -> Iterator[Record | Unreadable]:
+    """The records in `pieces`, in order; `path` is the file that an `Unreadable` names.
 
-    Positions count the bytes of all pieces. `damage` is what the run ended with, None at the end of the archive.
+    After damage it goes on where a line or a gzip member starts like a record: "WARC/1.0", and a WARC-Type below.
     """
+    start = 0
+    while True:
+        run = ByteRun(pieces, start)
+        yield from _read_run(path, run)
+        if run.damage is None:
+            return
+        yield run.damage
+        start = run.end
 
-    def __init__(self, pieces: Iterator[Piece | Unreadable], start: int) -> None:
-        self._pieces = pieces
-        self.data, self.start = b"", start
-        self.over = False
-        self.damage: Unreadable | None = None
-        # Position, offset in the file, and whether it is a gzip member (that the bytes from there on are all from).
-        self._marks: deque[tuple[int, int, bool]] = deque()
 
-    @property
-    def end(self) -> int:
-        return self.start + len(self.data)
+def _read_run(path: str, run: ByteRun) -> Iterator[Record | Unreadable]:
+    at: int | None = run.after_padding(run.start)
+    while at is not None and at < run.end:
+        offset = run.offset(at)
+        try:
+            record, following = _read_record(run, at, offset)
+        except _DamageError as damage:
+            found = _find_record(run, at + 1)
+            # A record that the damage of the archive cut off, or that is in the damaged member, is lost with it.
+            if found or not (run.damage and (damage.cut or at >= run.sound_until())):
+                yield Unreadable(path, offset, str(damage))
+            at = found
+        else:
+            yield record
+            at = following
+            run.forget(at)
 
-    def extend(self, keep: int) -> bool:
-        """Get more bytes, and let go of those before `keep`; False when there are no more."""
-        piece = None if self.over else next(self._pieces, None)
-        if not isinstance(piece, Piece):
-            self.damage = self.damage or piece
-            self.over = True
-            return False
-        if not self._marks or (piece.inflated and piece.offset != self._marks[-1][1]):
-            self._marks.append((self.end, piece.offset, piece.inflated))
-        keep = min(max(keep, self.start), self.end)
-        self.data, self.start = self.data[keep - self.start :] + piece.data, keep
-        return True
 
-    def reach(self, position: int, keep: int) -> bool:
-        """Have all bytes from `keep` up to `position`; False when there are not as many."""
-        while self.end < position and self.extend(keep):
-            pass
-        return self.end >= position
+def _read_record(run: ByteRun, at: int, offset: int) -> tuple[Record, int]:
+    """The record at position `at`, and the position of what follows it; `_DamageError` if it is not whole."""
+    head = _read_head(run, at)
+    _, fields = parse_fields(head)
+    stated = fields.get("content-length", "")
+    if not _LENGTH.fullmatch(stated):
+        raise _DamageError(f"the Content-Length of the record that starts here is {stated[:40]!r}")
+    length, start = int(stated), at + len(head)
+    end = start + length
+    kept = length if length <= MAX_CONTENT else _SAMPLE
+    whole = run.reach(start + kept, keep=at)
+    content = run.bytes_at(start, start + kept)
+    # A damaged Content-Length must not make the rest of the file pass for one large record.
+    if kept < length and _find_record(run, start, end):
+        raise _DamageError(f"the record that starts here has a Content-Length, {length}, that takes in other records")
+    if not whole or not run.reach(end, keep=run.end):
+        raise _DamageError(f"the record that starts here breaks off before its {length} bytes are over", cut=True)
+    following = _following(run, end)
+    if following is None:
+        cut = run.damage is not None
+        raise _DamageError(f"the record that starts here does not end after its {length} bytes", cut=cut)
+    return Record(offset, fields, content, length), following
 
-    def bytes_at(self, start: int, end: int) -> bytes:
-        return self.data[start - self.start : end - self.start]
 
-    def after_padding(self, position: int) -> int:
-        """Where behind newlines and zeros something comes; `end` if nothing does."""
-        while True:
-            padding = _PADDING.match(self.data, position - self.start)
-            assert padding
-            position = self.start + padding.end()
-            if position < self.end or not self.extend(position):
-                return position
+def _read_head(run: ByteRun, at: int) -> bytes:
+    """The header of the record at `at`, with the empty line that ends it."""
+    run.reach(at + len(_START), keep=at)
+    start = run.bytes_at(at, at + len(_START)).upper()
+    if start != _START:
+        cause = f"no WARC record starts here; {looks_like(run.bytes_at(at, run.end))}"
+        raise _DamageError(cause, cut=_START.startswith(start))
+    head = _head(run, at)
+    if head is None:
+        raise _DamageError("the header of the record that starts here does not end", cut=run.end - at < _MAX_HEAD)
+    return head
 
-    def offset(self, position: int) -> int:
-        """The byte in the file where `position` is, or where the gzip member that holds it starts."""
-        mark, offset, inflated = next(m for m in reversed(self._marks) if m[0] <= position)
-        return offset if inflated else offset + position - mark
 
-    def forget_marks(self, position: int) -> None:
-        while len(self._marks) > 1 and self._marks[1][0] <= position:
-            self._marks.popleft()
+def _head(run: ByteRun, at: int) -> bytes | None:
+    while True:
+        found = HEAD_END.search(run.data, at - run.start, at - run.start + _MAX_HEAD)
+        if found:
+            return run.data[at - run.start : found.end()]
+        if run.end - at >= _MAX_HEAD or not run.extend(keep=at):
+            return None
 
-    def is_damaged_from(self) -> int:
-        """Where the bytes of the damaged gzip member start that the run ended with."""
-        assert self.damage
-        return next((mark for mark, offset, _ in self._marks if offset == self.damage.offset), self.end)
 
-    def head(self, position: int) -> bytes | None:
-        """The header that starts at `position`, with the empty line behind it; None if it does not end."""
-        while True:
-            at = position - self.start
-            found = _HEAD_END.search(self.data, at, at + _MAX_HEAD)
-            if found:
-                return self.data[at : found.end()]
-            if self.end - position >= _MAX_HEAD or not self.extend(position):
+def _following(run: ByteRun, end: int) -> int | None:
+    """What follows a record that ends at `end`: the next one, the archive's end, or anything behind an empty line.
+
+    None if something else does: the record does not end there. To see it takes a look into the next gzip member, by
+    which time the checksum of this one has been found right.
+    """
+    run.reach(end + 4, keep=run.start)
+    data, start = run.data, run.start
+    empty_line = run.bytes_at(end, end + 4).startswith((b"\r\n\r\n", b"\n\n"))
+    following = run.after_padding(end)
+    if following == run.end:
+        good = following <= run.sound_until()
+    else:
+        run.reach(following + len(_START), keep=following)
+        good = empty_line or run.bytes_at(following, following + len(_START)).upper() == _START
+    if not good:
+        run.rewind(data, start)
+        return None
+    return following
+
+
+def _find_record(run: ByteRun, at: int, limit: int | None = None) -> int | None:
+    """Where from `at` on, and before `limit`, the next record starts."""
+    at = max(at, run.start)
+    while limit is None or at < limit:
+        found = _VERSION.search(run.data, at - run.start)
+        if found:
+            at = run.start + found.start()
+            if run.starts_line(at) and _TYPE.search(_head(run, at) or b""):
+                return at if limit is None or at < limit else None
+            at += 1
+        else:
+            at = max(at, run.end - _VERSION_BYTES)
+            if not run.extend(keep=at - 1):
                 return None
-
-    def find_record(self, position: int, limit: int | None = None) -> int | None:
-        """Where from `position` on (and before `limit`) the next record starts: at a line, or a gzip member."""
-        ...
+    return None

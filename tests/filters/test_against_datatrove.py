@@ -31,8 +31,8 @@ from filters.family import Family
 from filters.text import SYMBOLS, TERMINALS, count_sentences
 
 PAGES = Path(__file__).parents[2].parent / "shared/data/pages"
-# Of the 2,790 real pages every fourth: all of them agree, but take 90 seconds.
-STRIDE = 4
+# Every sixth of the 2,790 real pages; all of them agree, in 80 seconds with a stride of 1.
+STRIDE = 6
 
 
 class OurSplits(WordTokenizer):  # type: ignore[misc]
@@ -215,7 +215,15 @@ SPACES = [" ", " ", " ", "  ", "\t", "\u00a0", "\u3000", "\x1f", "\u200b"]
 ENDS = ["", "", ".", ".", "!", "?", '"', "'", ".)", "...", "…", "。", " [4]", ". ", "\u2026 "]
 # Lines that C4 keeps or reads far enough to drop the page for.
 LINES = [
-    *["", "It is prose.", "It is prose, too. Is it?", "A set {1} is here.", "lorem ipsum is here.", "{ lorem ipsum }."],
+    *[
+        "",
+        "\n\n",
+        "It is prose.",
+        "It is prose, too. Is it?",
+        "A set {1} is here.",
+        "lorem ipsum is here.",
+        "{ lorem ipsum }.",
+    ],
     *["The javascript {} is here.", "The javascript lorem ipsum.", "The {cookie policy} is here.", "Lorem ipsum. [1]"],
 ]
 BREAKS = ["\n", "\n", "\n\n", "\n \n\n\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
@@ -345,5 +353,5 @@ def test_real_pages_through_the_chain(terminal_punctuation: bool) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(rules.FAMILIES) - {"c4"}))
 def test_real_pages_number_by_number(name: str) -> None:
-    for text in filter(has_words, real_texts()[::25]):
+    for text in filter(has_words, real_texts()[::20]):
         check_every_number(text, name)

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import pydoc_data.topics
+import subprocess
 import sys
 import time
 import zlib
@@ -52,6 +53,23 @@ def read_pages(result: CrawlResult) -> dict[str, str]:
             assert module not in pages
             pages[module] = record.reader.read().decode()
     return pages
+
+
+def notes_pids(pids: pathlib.Path) -> str:
+    """Code of a module that starts a process and notes the server's id and that one's."""
+    return (
+        "import os, subprocess\n"
+        "child = subprocess.Popen(['sleep', '3600'])\n"
+        f"open({str(pids)!r}, 'a').write(f'{{os.getpid()}} {{child.pid}} ')\n"
+    )
+
+
+def assert_all_end(started: list[int]) -> None:
+    # The servers may have been waited for, but their children are init's.
+    deadline = time.monotonic() + 5
+    while any(map(is_running, started)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not [pid for pid in started if is_running(pid)]
 
 
 def is_running(pid: int) -> bool:
@@ -172,12 +190,7 @@ def test_pages_are_the_first_ones_in_order_and_progress_counts_them(
 
 def test_no_process_and_no_file_is_left_after_an_interrupt(packages: pathlib.Path, tmp_path: pathlib.Path) -> None:
     pids = tmp_path / "pids"
-    starts_another = (
-        "import os, subprocess\n"
-        "child = subprocess.Popen(['sleep', '3600'])\n"
-        f"open({str(pids)!r}, 'a').write(f'{{os.getpid()}} {{child.pid}} ')"
-    )
-    write_package(packages, "planted", {**dict.fromkeys("abcdef", starts_another), "g": "while True: pass"})
+    write_package(packages, "planted", {**dict.fromkeys("abcdef", notes_pids(pids)), "g": "while True: pass"})
 
     def interrupt(done: int, most: int) -> None:
         if done == 5:
@@ -187,12 +200,24 @@ def test_no_process_and_no_file_is_left_after_an_interrupt(packages: pathlib.Pat
         crawl(str(tmp_path / "out"), packages=["planted"], progress=interrupt)
     started = [int(pid) for pid in pids.read_text().split()]
     assert len(started) >= 8
-    # The servers were waited for, their children are init's.
-    deadline = time.monotonic() + 5
-    while any(map(is_running, started)) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not [pid for pid in started if is_running(pid)]
+    assert_all_end(started)
     assert os.listdir(tmp_path / "out") == []
+
+
+def test_no_process_is_left_after_the_crawl_itself_is_killed(packages: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    pids = tmp_path / "pids"
+    write_package(packages, "planted", {"hangs": notes_pids(pids) + "import time; time.sleep(3600)"})
+    code = f"from sources.pydoc_crawl import crawl; crawl({str(tmp_path / 'out')!r}, packages=['planted'])"
+    paths = os.pathsep.join([str(packages), str(pathlib.Path(pydoc_crawl.__file__).parents[1])])
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths, "TMPDIR": str(tmp_path)}
+    ) as crawler:
+        while not pids.exists() or len(pids.read_text().split()) < 2:
+            assert crawler.poll() is None
+            time.sleep(0.01)
+        crawler.kill()
+    assert_all_end([int(pid) for pid in pids.read_text().split()])
+    assert not list((tmp_path / "out").glob("*.gz"))
 
 
 def test_a_module_sees_an_empty_folder_no_display_and_nothing_of_the_users(

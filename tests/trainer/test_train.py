@@ -138,8 +138,9 @@ def test_what_it_changes_in_torch_is_as_it_was(tokens: str) -> None:
 
 
 def test_divergence_is_an_error_that_names_the_step(tokens: str) -> None:
+    # The first step multiplies every weight by about -1e29, and a norm of that overflows.
     config = dataclasses.replace(SMALL, learning_rate=1e30)
-    with pytest.raises(DivergedError, match=r"diverged at step [1-9]\d*: loss (nan|inf)"):
+    with pytest.raises(DivergedError, match=r"diverged at step 1: loss 3\.178.*, gradient norm nan"):
         train_proxy(tokens, config, seed=0)
 
 

@@ -1,0 +1,90 @@
+"""A moving window over the bytes of an archive, for who looks for records in them.
+
+What goes in: `Piece`s. What comes out: the bytes at a position, and where in the file that is. What stays true: a
+position counts the bytes of all pieces that ever came, so it stays good as the window moves on.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+
+from sources.pages import Unreadable
+from sources.pieces import Piece
+
+_PADDING = re.compile(rb"[\r\n\0]*")
+
+
+class ByteRun:
+    """The bytes up to the next damage of the archive, of which those from `start` to `end` are at hand.
+
+    When the run is over (`extend` says so), `damage` is what it ended with, None for the end of the archive.
+    """
+
+    def __init__(self, pieces: Iterator[Piece | Unreadable], start: int) -> None:
+        self._pieces = pieces
+        self.data = b""
+        self.start = self.end = start
+        self.damage: Unreadable | None = None
+        self._over = False
+        # Position and offset in the file, of the start of the file or of each gzip member that is still of interest.
+        self._marks: deque[tuple[int, int]] = deque()
+        self._inflated = False
+
+    def extend(self, keep: int) -> bool:
+        """Get more bytes, and let go of those before `keep`; False when there are no more."""
+        piece = None if self._over else next(self._pieces, None)
+        if not isinstance(piece, Piece):
+            self._over = True
+            self.damage = self.damage or piece
+            return False
+        self._inflated = piece.inflated
+        if not self._marks or (piece.inflated and piece.offset != self._marks[-1][1]):
+            self._marks.append((self.end, piece.offset))
+        keep = min(max(keep, self.start), self.end)
+        # If nothing is kept, nothing is copied here: the usual case, a record that fills its gzip member.
+        self.data, self.start = self.data[keep - self.start :] + piece.data, keep
+        self.end = keep + len(self.data)
+        return True
+
+    def reach(self, position: int, keep: int) -> bool:
+        """Get the bytes up to `position`; False when there are not as many."""
+        while self.end < position:
+            if not self.extend(keep):
+                return False
+        return True
+
+    def rewind(self, data: bytes, start: int) -> None:
+        """Put back what `data` and `start` were before."""
+        self.data = data[: self.start - start] + self.data
+        self.start = start
+
+    def bytes_at(self, position: int, end: int) -> bytes:
+        return self.data[position - self.start : end - self.start]
+
+    def after_padding(self, position: int) -> int:
+        """Where something else than newlines and zeros comes; `end`, and the run is over, if nothing does."""
+        while True:
+            padding = _PADDING.match(self.data, position - self.start)
+            assert padding
+            position = self.start + padding.end()
+            if position < self.end or not self.extend(position):
+                return position
+
+    def offset(self, position: int) -> int:
+        """The byte in the file that is at `position`, or the first one of the gzip member that holds it."""
+        mark, offset = next(mark for mark in reversed(self._marks) if mark[0] <= position)
+        return offset if self._inflated else offset + position - mark
+
+    def forget(self, position: int) -> None:
+        """Nobody will ask for the offset of anything before `position`."""
+        while len(self._marks) > 1 and self._marks[1][0] <= position:
+            self._marks.popleft()
+
+    def starts_line(self, position: int) -> bool:
+        """Whether a line starts there, or a gzip member."""
+        return self.bytes_at(position - 1, position) == b"\n" or any(mark == position for mark, _ in self._marks)
+
+    def sound_until(self) -> int:
+        """Where the bytes of the damaged gzip member start that the run ended with; `end` if it did not."""
+        damaged = self.damage.offset if self.damage else None
+        return next((mark for mark, offset in self._marks if offset == damaged), self.end)

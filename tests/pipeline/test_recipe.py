@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.graph import steps_of
+from pipeline.recipe import Proxy, RecipeError, load
+
+ROOT = Path(__file__).parents[2]
+BASE = """
+name: test
+sources:
+  web: {kind: jsonl, paths: PATH, language: {keep: [en]}, rules: [c4]}
+mixture: {tokens: 1_000, weights: {web: 1}}
+tokens: {tokenizer: {train: 300}}
+proxy: {steps: 2}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> str:
+    (tmp_path / "in.jsonl").write_text('{"text": "words"}\n')
+    (tmp_path / "recipe.yaml").write_text(BASE.replace("PATH", str(tmp_path / "in.jsonl")))
+    return str(tmp_path / "recipe.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("sources.web.langage=3", 'sources.web.langage: unknown key "langage"; did you mean "language"?'),
+        ("proxy.stepz=3", 'proxy.stepz: unknown key "stepz"; did you mean "steps"?'),
+        ("proxy.steps=many", "proxy.steps: should be a valid integer, not 'many'"),
+        ("proxy.steps=true", "proxy.steps: should be a valid integer, not True"),
+        ("proxy.steps=0", "proxy.steps: should be greater than 0, not 0"),
+        ("sources.web.dedup.exact=yes", "sources.web.dedup.exact: should be a valid boolean, not 'yes'"),
+        ("sources.web.kind=wrc", "sources.web"),
+        ("sources.web.paths=null", "sources.web.paths: should be a valid list, not None"),
+        ("mixture.weights={web: 0}", "mixture: the weights sum to 0"),
+        ("mixture.weights={wbe: 1}", 'unknown source "wbe"; did you mean "web"?'),
+        ("mixture.weights.web=-1", "mixture.weights.web: should be greater than or equal to 0, not -1"),
+        ("tokens=null", "give both mixture and tokens"),
+        ("tokens.tokenizer.file=x.json", "give one of: train"),
+        ("sources.web.reference={keep: 0.5}", "sources.web.reference.positives: Field required"),
+        ("name=../up", "name: "),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_key_and_the_nearest_known_one(override: str, said: str, recipe: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        load(recipe, (override,))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("sources.web.paths=nowhere/*.gz", 'sources.web.paths: no file matches "nowhere/*.gz"'),
+        ("sources.web.rules=[c5]", "sources.web.rules: no family 'c5'; the nearest is 'c4'"),
+        ("sources.web.rules=[{c4: {min_sentence: 3}}]", "the nearest is 'min_sentences'"),
+        ("sources.web.language.keep=[english]", 'sources.web.language: unknown language "english"'),
+        ("sources.web.language.model=nowhere.bin", "sources.web.language"),
+        ("sources.web.paths=.", "is a directory"),
+        ("tokens.tokenizer={file: nowhere.json}", "tokens.tokenizer.file"),
+        (
+            "sources.web.reference={positives: {kind: jsonl, paths: nowhere}, keep: 0.5}",
+            'sources.web.reference.positives.paths: no file matches "nowhere"',
+        ),
+    ],
+)
+def test_inputs_are_checked_before_anything_starts(override: str, said: str, recipe: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        steps_of(load(recipe, (override,)))
+    assert said in str(error.value)
+
+
+def test_every_problem_is_said_at_once(recipe: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        load(recipe, ("seed=x", "proxy.width=y"))
+    assert "seed: " in str(error.value)
+    assert "proxy.width: " in str(error.value)
+
+
+def test_no_is_a_language_and_a_key_given_twice_an_error(recipe: str, tmp_path: Path) -> None:
+    assert load(recipe, ("sources.web.language.keep=[no, en]",)).sources["web"].language.keep == ["no", "en"]  # type: ignore[union-attr]
+    (tmp_path / "twice.yaml").write_text("name: a\nname: b\n")
+    with pytest.raises(RecipeError, match=r'key "name" is given twice'):
+        load(str(tmp_path / "twice.yaml"))
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\xff"])
+def test_what_is_no_recipe_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RecipeError, match=r"r\.yaml"):
+        load(str(tmp_path / "r.yaml"))
+
+
+@pytest.mark.parametrize("override", ["proxy", "=3", "proxy.steps.deep=2"])
+def test_an_override_that_cannot_be_applied_is_refused(override: str, recipe: str) -> None:
+    with pytest.raises(RecipeError, match="--set"):
+        load(recipe, (override,))
+
+
+def test_the_proxy_is_no_part_of_what_the_data_is(recipe: str) -> None:
+    assert load(recipe).hash() == load(recipe, ("proxy.steps=7",)).hash() == load(recipe, ("seed=0",)).hash()
+    assert load(recipe).hash() != load(recipe, ("seed=1",)).hash()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_recipes_that_ship_are_valid(path: Path) -> None:
+    assert load(str(path)).name == path.stem
+
+
+def test_the_proxys_defaults_are_the_trainers() -> None:
+    train = pytest.importorskip("trainer.train", reason="needs torch: pip install crawlmill[train]")
+    trainer = train.ProxyConfig()
+    assert {key: getattr(trainer, key) for key in Proxy.model_fields} == Proxy().model_dump()

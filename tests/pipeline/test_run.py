@@ -1,0 +1,225 @@
+"""The main job on a small crawl whose every page's fate is known, and on the real pages where they are."""
+
+import gzip
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tokenizers import Tokenizer
+
+from pipeline import steps
+from pipeline.cluster import Cluster
+from pipeline.recipe import load
+from pipeline.run import Result, run
+
+
+def go(recipe: str, root: Path | str, *overrides: str, workers: int = 0) -> Result:
+    with Cluster(workers) as cluster:
+        return run(load(recipe, overrides), str(root), cluster, lambda _: None)
+
+
+def digests(root: Path, *endings: str) -> dict[str, str]:
+    """sha256 of every file of the steps with one of these endings, by its place in the run's folder."""
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((root / "steps").rglob("*"))
+        if path.is_file() and path.name.endswith(endings)
+    }
+
+
+DATA = (".parquet", ".bin", ".idx", "manifest.json", "tokenizer.json", "mixture.json", "step.json", ".u64", ".f64")
+
+
+def names(ran: list[steps.Step]) -> list[str]:
+    return [step.name for step in ran]
+
+
+def test_every_planted_page_meets_its_fate_and_the_sums_agree(
+    small_recipe: Callable[..., str], planted: dict[str, int], tmp_path: Path
+) -> None:
+    summary = go(small_recipe(), tmp_path / "run").summary
+    web = summary["sources"]["web"]
+    assert web["dropped"] == planted
+    assert [(Path(u["file"]).name, u["offset"] > 0, bool(u["cause"])) for u in web["unreadable"]] == [
+        ("c.warc.gz", True, True)
+    ]
+    assert web["read"] == web["kept"] + sum(web["dropped"].values()) + 1 == 38
+    kept = pq.read_table(next((tmp_path / "run/steps").glob("web.documents-*/part-00002.parquet")))
+    assert len(kept) == 0, "the third shard holds nothing but planted pages"
+    assert json.loads((tmp_path / "run/summary.json").read_text()) == json.loads(json.dumps(summary))
+
+
+def test_a_second_run_does_nothing(small_recipe: Callable[..., str], tmp_path: Path) -> None:
+    recipe = small_recipe()
+    first = go(recipe, tmp_path / "run")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run/steps").rglob("*")}
+    second = go(recipe, tmp_path / "run")
+    assert names(first.ran) == names(first.steps)
+    assert second.ran == []
+    assert second.summary == first.summary
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run/steps").rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("deleted", "again"),
+    [
+        ("tokens", ["tokens"]),
+        (
+            "web.select",
+            ["web.select", "web.documents", "tokenizer", "web.tokenize", "reference.tokenize", "mixture", "tokens"],
+        ),
+        ("reference.tokenize", ["reference.tokenize", "mixture", "tokens"]),
+    ],
+)
+def test_deleting_a_steps_output_redoes_it_and_what_depends_on_it(
+    deleted: str, again: list[str], small_recipe: Callable[..., str], tmp_path: Path
+) -> None:
+    recipe, root = small_recipe(), tmp_path / "run"
+    go(recipe, root)
+    before = digests(root, *DATA)
+    shutil.rmtree(next((root / "steps").glob(f"{deleted}-*")))
+    assert names(go(recipe, root).ran) == again
+    assert digests(root, *DATA) == before
+
+
+def test_a_single_lost_file_is_noticed(small_recipe: Callable[..., str], tmp_path: Path) -> None:
+    recipe, root = small_recipe(), tmp_path / "run"
+    go(recipe, root)
+    next((root / "steps").glob("tokens-*/web-00001.bin")).unlink()
+    assert names(go(recipe, root).ran) == ["tokens"]
+
+
+def test_another_bound_redoes_the_filter_and_not_the_reading(small_recipe: Callable[..., str], tmp_path: Path) -> None:
+    recipe, root = small_recipe(), tmp_path / "run"
+    go(recipe, root)
+    result = go(recipe, root, "sources.web.rules=[{gopher_quality: {min_words: 3}}]")
+    assert "web.read" not in names(result.ran)
+    assert "web.reference" not in names(result.ran)
+    assert names(result.ran)[0] == "web.filter"
+    assert "gopher_too_few_words" not in result.summary["sources"]["web"]["dropped"]
+
+
+def test_any_number_of_workers_gives_the_same_bytes(small_recipe: Callable[..., str], tmp_path: Path) -> None:
+    recipe = small_recipe()
+    for workers in (0, 1, 2):
+        go(recipe, tmp_path / f"run{workers}", workers=workers)
+    alone = digests(tmp_path / "run0", *DATA)
+    assert len(alone) > 40
+    assert digests(tmp_path / "run1", *DATA) == alone
+    assert digests(tmp_path / "run2", *DATA) == alone
+
+
+def test_a_killed_run_continues_to_the_same_bytes(small_recipe: Callable[..., str], tmp_path: Path) -> None:
+    recipe, root = small_recipe(), tmp_path / "killed"
+    go(recipe, tmp_path / "whole")
+    command = [sys.executable, "-m", "pipeline.cli", "run", recipe, "--workers", "0", "--out", str(root)]
+    kills = 0
+    # Kill it again and again, each time as soon as it has got one file further.
+    for _ in range(12):
+        there = len(digests(root, ".json")) if root.exists() else 0
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            while process.poll() is None and len(digests(root, ".json") if root.exists() else ()) < there + 5:
+                time.sleep(0.005)
+            kills += process.poll() is None
+            process.send_signal(signal.SIGKILL)
+    assert kills >= 3
+    go(recipe, root)
+    assert digests(root, *DATA) == digests(tmp_path / "whole", *DATA)
+    assert not list(root.rglob("*.tmp-*"))
+
+
+def test_a_run_in_object_storage(small_recipe: Callable[..., str], planted: dict[str, int]) -> None:
+    summary = go(small_recipe(), "memory://bucket/run").summary
+    assert summary["sources"]["web"]["dropped"] == planted
+    assert go(small_recipe(), "memory://bucket/run").ran == []
+
+
+def read_megatron(folder: Path, file: str) -> list[np.ndarray[Any, Any]]:
+    """Documents of a shard of 16-bit ids by the published .idx layout alone."""
+    idx = (folder / file).with_suffix(".idx").read_bytes()
+    assert idx[:9] == b"MMIDIDX\0\0"
+    assert int.from_bytes(idx[9:17], "little") == 1
+    count = int.from_bytes(idx[18:26], "little")
+    lengths = np.frombuffer(idx, "<i4", count, 34)
+    pointers = np.frombuffer(idx, "<i8", count, 34 + 4 * count)
+    data = (folder / file).read_bytes()
+    return [np.frombuffer(data, "<u2", n, p) for n, p in zip(lengths, pointers, strict=True)]
+
+
+def test_token_shards_hold_the_kept_texts_and_one_eos_each(small_recipe: Callable[..., str], tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    go(small_recipe(), root, "mixture.tokens=1_000_000")
+    tokens = root / "tokens"
+    tokenizer = Tokenizer.from_file(str(next((root / "steps").glob("tokenizer-*/tokenizer.json"))))
+    tokenizer.encode_special_tokens = True
+    manifest = json.loads((tokens / "manifest.json").read_text())
+    for source in ("web", "reference"):
+        paths = sorted((root / "steps").glob(f"{source}.documents-*/part-*.parquet"))
+        texts = [text for path in paths for text in pq.read_table(path)["text"].to_pylist()]
+        wanted = {(*tokenizer.encode(text).ids, manifest["eos_id"]) for text in texts}
+        uses: dict[str, Counter[tuple[int, ...]]] = {"train": Counter(), "validation": Counter()}
+        for shard in manifest["shards"]:
+            if shard["source"] == source:
+                uses[shard["split"]].update(tuple(d.tolist()) for d in read_megatron(tokens, shard["file"]))
+        assert uses["train"].keys() | uses["validation"].keys() == wanted, "every kept text is there, and nothing else"
+        assert set(uses["train"].values()) == {4}, "the cap is four epochs, whole"
+        assert set(uses["validation"].values()) == {1}
+        assert all(ids.count(manifest["eos_id"]) == 1 for ids in wanted)
+
+
+def test_held_out_documents_are_in_no_training_shard(small_recipe: Callable[..., str], tmp_path: Path) -> None:
+    go(small_recipe(), tmp_path / "run")
+    tokens = tmp_path / "run/tokens"
+    manifest = json.loads((tokens / "manifest.json").read_text())
+    split: dict[str, set[bytes]] = {"train": set(), "validation": set()}
+    for shard in manifest["shards"]:
+        split[shard["split"]] |= {d.tobytes() for d in read_megatron(tokens, shard["file"])}
+    assert split["validation"]
+    assert not split["train"] & split["validation"]
+
+
+def test_real_pages(shared_data: Path, tmp_path: Path) -> None:
+    """The shipped recipe on 2,790 real pages: sums, and languages against the index's own."""
+    recipe = str(Path(__file__).parents[2] / "recipes/pages.yaml")
+    web = f"sources.web.paths={shared_data}/pages/*.warc.gz"
+    wikipedia = f"{shared_data}/reference/wikipedia.jsonl.gz"
+    paths = [web, f"sources.wikipedia.paths={wikipedia}", f"sources.web.reference.positives.paths={wikipedia}"]
+    summary = go(recipe, tmp_path / "run", *paths, "proxy=null", workers=2).summary
+    found = summary["sources"]["web"]
+    assert found["read"] == 2790 == found["kept"] + sum(found["dropped"].values())
+    assert found["unreadable"] == []
+    with gzip.open(shared_data / "pages/index.jsonl.gz") as file:
+        index = [json.loads(line)["lang_guess"] for line in file]
+    for language in {"en", *index}:
+        share, wanted = found["languages"].get(language, 0) / 2790, index.count(language) / 2790
+        assert abs(share - wanted) < 0.03, (language, share, wanted)
+
+
+def test_odd_and_broken_files_never_stop_a_run_and_none_is_silently_empty(shared_data: Path, tmp_path: Path) -> None:
+    recipe = str(Path(__file__).parents[2] / "recipes/pages.yaml")
+    wikipedia = f"{shared_data}/reference/wikitext2_valid_test.jsonl.gz"
+    paths = [
+        f"sources.web.paths=[{shared_data}/warc/*, {shared_data}/warc-bad/*]",
+        f"sources.wikipedia.paths={wikipedia}",
+        f"sources.web.reference.positives.paths={wikipedia}",
+    ]
+    summary = go(recipe, tmp_path / "run", *paths, "proxy=null", "tokens.tokenizer.train=1000").summary
+    found = summary["sources"]["web"]
+    assert found["read"] == found["kept"] + sum(found["dropped"].values()) + len(found["unreadable"])
+    assert all(u["cause"] and u["offset"] >= 0 for u in found["unreadable"])
+    read = next((tmp_path / "run/steps").glob("web.read-*"))
+    files = len(list((shared_data / "warc").iterdir())) + len(list((shared_data / "warc-bad").iterdir()))
+    parts = [json.loads(path.read_text())["counts"] for path in sorted(read.glob("part-*.json"))]
+    assert len(parts) == files
+    assert all(part["read"] or part["files_without_documents"] for part in parts)

@@ -1,0 +1,102 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corpus import storage
+from pipeline import steps
+from pipeline.cluster import Cluster
+from pipeline.steps import Counts, Step, Task
+
+
+def double(task: Task) -> Counts:
+    storage.write_bytes(task.file(".txt"), str(2 * task.part).encode())
+    return {"sum": 2 * task.part, "seen": [task.part], "by": {"even" if task.part % 2 == 0 else "odd": 1}}
+
+
+def add_up(task: Task) -> Counts:
+    names = storage.list_folder(task.inputs["double"])
+    numbers = [int(storage.read_bytes(f"{task.inputs['double']}/{n}")) for n in names if n.endswith(".txt")]
+    storage.write_bytes(task.file(".txt"), str(sum(numbers)).encode())
+    return {"total": sum(numbers)}
+
+
+def fail_on_two(task: Task) -> Counts:
+    if task.part == 2 and not storage.exists(task.params["mended"]):
+        raise ValueError("part two is broken")
+    return double(task)
+
+
+def kill_once(task: Task) -> Counts:
+    """Dies as a worker does that the machine kills, the first time."""
+    if task.part == 1 and not storage.exists(task.params["killed"]):
+        storage.write_bytes(task.params["killed"], b"")
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
+    return double(task)
+
+
+def execute(root: Path, wanted: Sequence[Step], workers: int = 0) -> list[str]:
+    ran = steps.stale(str(root), wanted)
+    with Cluster(workers) as cluster:
+        for step in ran:
+            for _ in steps.execute(str(root), step, cluster):
+                pass
+    return [step.name for step in ran]
+
+
+def chain(parts: Sequence[int], **params: Any) -> list[Step]:
+    first = Step("double", double, params, parts=parts)
+    return [first, Step("add_up", add_up, {}, {"double": first})]
+
+
+def test_counts_are_summed_over_the_parts(tmp_path: Path) -> None:
+    wanted = chain([1, 2, 3])
+    assert execute(tmp_path, wanted) == ["double", "add_up"]
+    assert steps.counts_of(str(tmp_path), wanted[0]) == {"sum": 12, "seen": [1, 2, 3], "by": {"even": 1, "odd": 2}}
+    assert steps.counts_of(str(tmp_path), wanted[1]) == {"total": 12}
+    assert execute(tmp_path, wanted) == []
+
+
+def test_another_parameter_is_another_folder_and_the_old_one_stays(tmp_path: Path) -> None:
+    execute(tmp_path, chain([1], bound=1))
+    assert execute(tmp_path, chain([1], bound=2)) == ["double", "add_up"]
+    assert execute(tmp_path, chain([1], bound=1)) == []
+
+
+def test_a_failed_part_leaves_no_step_and_the_finished_parts_stay(tmp_path: Path) -> None:
+    mended = str(tmp_path / "mended")
+    step = Step("double", fail_on_two, {"mended": mended}, parts=[1, 2, 3])
+    with pytest.raises(ValueError, match="part two is broken"):
+        execute(tmp_path, [step])
+    folder = Path(steps.folder(str(tmp_path), step))
+    assert not (folder / "step.json").exists()
+    before = (folder / "part-00000.txt").stat().st_mtime_ns
+    storage.write_bytes(mended, b"")
+    assert execute(tmp_path, [step]) == ["double"]
+    assert (folder / "part-00000.txt").stat().st_mtime_ns == before, "what was done is not done again"
+    assert steps.counts_of(str(tmp_path), step)["sum"] == 12
+
+
+def test_a_run_killed_after_invalidating_does_not_leave_users_looking_done(tmp_path: Path) -> None:
+    wanted = chain([1, 2])
+    execute(tmp_path, wanted)
+    storage.remove_tree(steps.folder(str(tmp_path), wanted[0]))
+    steps.stale(str(tmp_path), wanted)
+    assert not steps.is_done(str(tmp_path), wanted[1])
+
+
+def test_ray_gives_the_same_and_survives_a_killed_worker(tmp_path: Path) -> None:
+    (tmp_path / "ray").mkdir()
+    killed = Step("double", kill_once, {"killed": str(tmp_path / "ray/killed")}, parts=[1, 2, 3])
+    broken = Step("broken", fail_on_two, {"mended": str(tmp_path / "never")}, parts=[1, 2])
+    with Cluster(2) as cluster:
+        for _ in steps.execute(str(tmp_path), killed, cluster):
+            pass
+        with pytest.raises(ValueError, match="part two is broken"):
+            list(steps.execute(str(tmp_path), broken, cluster))
+    assert (tmp_path / "ray/killed").exists()
+    assert steps.counts_of(str(tmp_path), killed)["seen"] == [1, 2, 3]
