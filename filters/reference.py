@@ -7,6 +7,8 @@ that, in a crawl small enough to be its own sample, a page's score would be memo
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -18,56 +20,80 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
+from corpus import storage
+
 FEATURES = 1 << 18
-# Weights of two models, one a row, the intercept in the last column.
-Model = NDArray[np.float64]
+# With less than this share of the pages on the smaller side, hosts do not split a crawl: it has too few of them.
+SMALLER_SIDE = 0.1
 
 
-def _features(texts: Sequence[str]) -> object:
-    vectorizer = HashingVectorizer(n_features=FEATURES, ngram_range=(1, 2), alternate_sign=False, dtype=np.float32)
-    return vectorizer.transform(texts)
+@dataclass(frozen=True)
+class Model:
+    """Weights of two models, (2, FEATURES + 1) float64 with the intercept last, and what pages are split by.
 
-
-def fold(url: str, text: str) -> int:
-    """0 or 1 by the page's host, or by its text where the URL has none."""
-    host = urlsplit(url).hostname if "://" in url else None
-    return xxhash.xxh64_intdigest((host or text).encode()) & 1
-
-
-def train(positives: Sequence[str], pages: Sequence[str], folds: Sequence[int]) -> tuple[Model, float]:
-    """Two models (2 x FEATURES + 1) and the area under the ROC curve of the scores they give to what they never saw.
-
-    Row f is trained on everything but the pages of fold f. Where there are no pages to learn from the weights are 0,
-    every score is 1/2, and the area is NaN: nothing was learnt, and the caller has to say so.
+    `auc` is the area under the ROC curve of the scores given to what the scoring model never saw, None where there was
+    nothing to learn from; then all weights are 0 and every score is 1/2.
     """
-    model = np.zeros((2, FEATURES + 1))
-    folds_of = np.array([fold("", text) for text in positives] + list(folds))
+
+    weights: NDArray[np.float64]
+    by_host: bool
+    auc: float | None
+
+    def save(self, folder: str) -> None:
+        storage.write_bytes(storage.join(folder, "weights.f64"), self.weights.astype("<f8").tobytes())
+        storage.write_json(storage.join(folder, "model.json"), {"by_host": self.by_host, "auc": self.auc})
+
+    @classmethod
+    def load(cls, folder: str) -> Self:
+        weights = storage.read_array(storage.join(folder, "weights.f64"), "<f8").reshape(2, FEATURES + 1)
+        return cls(weights, **storage.read_json(storage.join(folder, "model.json")))
+
+
+def train(positives: Sequence[str], pages: Sequence[str], urls: Sequence[str]) -> Model:
+    """Model 0 learns from everything but the pages of side 0, model 1 from everything but those of side 1.
+
+    Sides go by host, so that a site's style learnt from one page does not decide over its others; a crawl of hardly
+    more than one host is split by text.
+    """
+    weights = np.zeros((2, FEATURES + 1))
+    by_host = bool(pages) and SMALLER_SIDE <= float(_sides(pages, urls, True).mean()) <= 1 - SMALLER_SIDE
+    sides = np.concatenate([_sides(positives, [""] * len(positives), False), _sides(pages, urls, by_host)])
     labels = np.repeat([1, 0], [len(positives), len(pages)])
-    if len(set(folds)) < 2 or len(set(folds_of[labels == 1])) < 2:
-        return model, float("nan")
+    if len(set(zip(sides.tolist(), labels.tolist(), strict=True))) < 4:
+        return Model(weights, by_host, None)
     features = _features([*positives, *pages])
     for held_out in (0, 1):
-        seen = np.flatnonzero(folds_of != held_out)
+        seen = np.flatnonzero(sides != held_out)
         # Balanced, since the share of references among the samples says nothing about the crawl. One thread, since
         # sums over another number of threads differ in the last bits.
         with threadpool_limits(1):
-            fit = LogisticRegression(C=10.0, class_weight="balanced", max_iter=300).fit(features[seen], labels[seen])  # type: ignore[index]
-        model[held_out] = np.append(fit.coef_[0], fit.intercept_)
-    scores = _probabilities(model, features, folds_of)
-    return model, float(roc_auc_score(labels, scores))
-
-
-def _probabilities(model: Model, features: object, folds: NDArray[np.int64]) -> NDArray[np.float64]:
-    both = features @ model[:, :-1].T + model[:, -1]  # type: ignore[operator]
-    return np.asarray(expit(both[np.arange(len(folds)), folds]))
+            fit = LogisticRegression(C=10.0, class_weight="balanced", max_iter=300).fit(features[seen], labels[seen])
+        weights[held_out] = np.append(fit.coef_[0], fit.intercept_)
+    return Model(weights, by_host, float(roc_auc_score(labels, _probabilities(weights, features, sides))))
 
 
 def score(model: Model, texts: Sequence[str], urls: Sequence[str]) -> NDArray[np.float32]:
     """P(reference) of each page, by the model that has not seen its host."""
     if not texts:
         return np.empty(0, np.float32)
-    folds = np.array([fold(url, text) for url, text in zip(urls, texts, strict=True)])
-    return _probabilities(model, _features(texts), folds).astype(np.float32)
+    return _probabilities(model.weights, _features(texts), _sides(texts, urls, model.by_host)).astype(np.float32)
+
+
+def _sides(texts: Sequence[str], urls: Sequence[str], by_host: bool) -> NDArray[np.int64]:
+    """0 or 1 by the page's host, or by its text where that is asked for or the URL has no host."""
+    hosts = [urlsplit(url).hostname if by_host and "://" in url else None for url in urls]
+    keys = ((host or text).encode() for host, text in zip(hosts, texts, strict=True))
+    return np.array([xxhash.xxh3_64_intdigest(key) & 1 for key in keys], np.int64)
+
+
+def _features(texts: Sequence[str]) -> Any:
+    vectorizer = HashingVectorizer(n_features=FEATURES, ngram_range=(1, 2), alternate_sign=False, dtype=np.float32)
+    return vectorizer.transform(texts)
+
+
+def _probabilities(weights: NDArray[np.float64], features: Any, sides: NDArray[np.int64]) -> NDArray[np.float64]:
+    both = features @ weights[:, :-1].T + weights[:, -1]
+    return np.asarray(expit(both[np.arange(len(sides)), sides]))
 
 
 def above_cutoff(scores: NDArray[np.float32], sizes: NDArray[np.int64], keep: float) -> NDArray[np.bool_]:

@@ -59,7 +59,7 @@ def run(recipe: str, overrides: tuple[str, ...], workers: int, address: str | No
 
     Leaves summary.json, report.html and, under tokens/, the token shards in the run's folder.
     """
-    screen = Console()
+    screen = _screen()
     checked = load(recipe, overrides)
     root = out or f"runs/{checked.name}"
     with Cluster(workers, address) as cluster, terminal.StepLines(screen) as show:
@@ -106,7 +106,7 @@ def crawl_docs(out: str, pages: int, packages: tuple[str, ...], servers: int, ti
 
     pydoc serves the pages over loopback HTTP. A module that hangs or crashes on import costs its own page only.
     """
-    screen = Console()
+    screen = _screen()
     with _bar(screen, "pages") as progress:
         bar = progress.add_task("crawl", total=pages)
         result = crawl(
@@ -145,7 +145,7 @@ def fetch(crawl_name: str, shards: int, out: str, kind: Literal["warc", "wet"], 
 
     What is there already is kept; twice as many shards include the ones before.
     """
-    screen = Console()
+    screen = _screen()
     with _bar(screen, "bytes") as progress:
         bars: dict[str, TaskID] = {}
 
@@ -162,6 +162,12 @@ def fetch(crawl_name: str, shards: int, out: str, kind: Literal["warc", "wet"], 
     for file in files:
         how = "there already" if file.skipped else f"checked by {file.verified}"
         screen.print(f"{file.file}  {file.size:,} bytes  {how}", highlight=False, soft_wrap=True)
+
+
+def _screen() -> Console:
+    screen = Console()
+    # A log has no width to fit into.
+    return screen if screen.is_terminal else Console(width=140)
 
 
 def _bar(screen: Console, unit: str) -> ProgressBar:

@@ -75,7 +75,7 @@ class StepLines:
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for n, column in enumerate(columns):
-        table.add_column(column, justify="right" if n else "left", no_wrap=True)
+        table.add_column(column, justify="right" if n else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
     return table
@@ -142,8 +142,8 @@ def warnings(summary: Mapping[str, Any]) -> list[str]:
         ]
         said += [f"{name}: {f['file']} holds no document: {f['found']}" for f in source["files_without_documents"]]
         if source["reference"] and source["reference"]["auc"] is None:
-            pages = source["reference"]["pages"]
-            said.append(f"{name}: {pages} pages are too few to learn references from; all scores are equal")
+            pages, positives = source["reference"]["pages"], source["reference"]["positives"]
+            said.append(f"{name}: nothing to learn from {positives} references and {pages} pages; all scores are equal")
     for name, source in (summary["mixture"] or {}).items():
         if source["missing_tokens"]:
             said.append(

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from corpus import shards, storage
+from corpus import shards
 from corpus.hashing import keyed
 from dedup import exact, lines
 from filters import reference, rules
@@ -25,7 +25,6 @@ from sources.pages import Page
 
 # Enough pages for a linear model over hashed words, few enough to hold in memory.
 REFERENCE_SAMPLE = 20_000
-MODEL = "model.f64"
 
 
 def _reasons_so_far(data: pa.Table, wanted: Mapping[str, Any] | None) -> pa.ChunkedArray:
@@ -47,17 +46,18 @@ def learn(task: Task) -> Counts:
     data = shards.read_parts(task.inputs["read"], ["id", "dropped", "language", "language_score"])
     ids = data.filter(pc.is_null(_reasons_so_far(data, task.params["language"])))["id"].to_numpy()
     chosen = pa.array(ids[np.argsort(keyed(ids, "reference", task.params["seed"]), kind="stable")[:REFERENCE_SAMPLE]])
-    pages, folds = [], []
+    pages, urls = [], []
     for number in range(task.params["parts"]):
         rows = shards.read_part(task.inputs["read"], number, ["id", "url", "text"])
         rows = rows.filter(pc.is_in(rows["id"], value_set=chosen))
         pages += rows["text"].to_pylist()
-        folds += [reference.fold(row["url"], row["text"]) for row in rows.select(["url", "text"]).to_pylist()]
+        urls += rows["url"].to_pylist()
     found = [item for file in task.params["positives"] for item in read_jsonl(file["file"], "text")]
     positives = [item.body for item in found if isinstance(item, Page)]
-    model, auc = reference.train(positives, pages, folds)
-    storage.write_bytes(storage.join(task.out, MODEL), model.tobytes())
-    return {"positives": len(positives), "pages": len(pages), "auc": None if np.isnan(auc) else round(auc, 6)}
+    model = reference.train(positives, pages, urls)
+    model.save(task.out)
+    split = "host" if model.by_host else "text"
+    return {"positives": len(positives), "pages": len(pages), "auc": model.auc, "split_by": split}
 
 
 def judge(task: Task) -> Counts:
@@ -81,7 +81,7 @@ def judge(task: Task) -> Counts:
         "text_bytes": shards.text_bytes(data["text"]),
     }
     if "reference" in task.inputs:
-        model = storage.read_array(storage.join(task.inputs["reference"], MODEL), np.float64).reshape(2, -1)
+        model = reference.Model.load(task.inputs["reference"])
         columns["reference_score"] = reference.score(model, texts, data["url"].to_pylist())
     if task.params["exact"]:
         hashes = exact.text_hashes(texts).reshape(-1)

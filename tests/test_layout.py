@@ -49,7 +49,7 @@ def test_constraints_pin_every_dependency_exactly() -> None:
         *project["optional-dependencies"]["train"],
     ]
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pinned = {line.split("==")[0].lower() for line in lines if "==" in line}
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
     for requirement in wanted:
         name = requirement.split(">")[0].split("=")[0].split("[")[0].strip().lower()
         assert name == "crawlmill" or name in pinned, name

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from filters.reference import FEATURES, above_cutoff, fold, score, train
+from filters.reference import Model, _features, _sides, above_cutoff, score, train
 
 ENCYCLOPEDIA = "the treaty was signed in the century by the king and the province became part of the kingdom".split()
 SHOP = "buy now cheap shipping cart sale discount price offer click here login account free best deal".split()
@@ -18,45 +21,56 @@ def urls(count: int, name: str = "site") -> list[str]:
     return [f"https://{name}{n}.example/page" for n in range(count)]
 
 
-def folds(pages: list[str]) -> list[int]:
-    return [fold(url, page) for url, page in zip(urls(len(pages)), pages, strict=True)]
-
-
 def test_pages_like_the_references_score_higher_and_the_area_says_so() -> None:
     crawl = texts(SHOP, 60, 1) + texts(SHOP + ENCYCLOPEDIA, 20, 2)
-    model, auc = train(texts(ENCYCLOPEDIA, 80, 0), crawl, folds(crawl))
-    assert auc > 0.95
+    model = train(texts(ENCYCLOPEDIA, 80, 0), crawl, urls(80))
+    assert model.auc is not None
+    assert model.auc > 0.95
     unseen = texts(ENCYCLOPEDIA, 20, 3) + texts(SHOP, 20, 4)
     scores = score(model, unseen, urls(40, "unseen"))
     assert scores[:20].min() > scores[20:].max()
 
 
-def test_a_page_is_scored_by_a_model_that_has_not_seen_its_host() -> None:
+@pytest.mark.parametrize("hosts", [120, 1])
+def test_a_page_is_scored_by_a_model_that_has_not_seen_it(hosts: int) -> None:
     """With labels that mean nothing, memory of the training pages would look like judgement."""
     crawl, positives = texts(SHOP, 120, 1), texts(SHOP, 120, 2)
-    model, auc = train(positives, crawl, folds(crawl))
-    assert 0.3 < auc < 0.7
-    seen = score(model, [*positives, *crawl], [""] * 120 + urls(120))
-    assert abs(roc_auc_score([1] * 120 + [0] * 120, seen) - auc) < 0.02
+    names = (urls(hosts) * 120)[:120]
+    model = train(positives, crawl, names)
+    assert model.by_host == (hosts > 1)
+    assert model.auc is not None
+    assert 0.3 < model.auc < 0.7
+    seen = score(model, [*positives, *crawl], [""] * 120 + names)
+    assert abs(roc_auc_score([1] * 120 + [0] * 120, seen) - model.auc) < 0.02
 
 
-def test_one_host_is_always_on_one_side() -> None:
-    assert len({fold(f"https://one.example/{n}", str(n)) for n in range(50)}) == 1
-    assert {fold(f"https://host{n}.example/", "") for n in range(50)} == {0, 1}
-    assert {fold("enwiki:1", str(n)) for n in range(50)} == {0, 1}, "no host: by the text"
+def test_a_host_has_one_side_its_pages_are_not_scored_by_what_was_learnt_from_it() -> None:
+    """Every host's pages carry a word of their own, and half of them are references: only memory could tell."""
+    marked = [f"{text} marker{n % 40} " + f"marker{n % 40} " * 20 for n, text in enumerate(texts(SHOP, 200, 1))]
+    names = [f"https://host{n % 40}.example/{n}" for n in range(200)]
+    model = train(texts(ENCYCLOPEDIA, 100, 0), marked, names)
+    for side in (0, 1):
+        own = [text for text, name in zip(marked, names, strict=True) if _sides([text], [name], True)[0] == side]
+        words = {word for text in own for word in text.split() if word.startswith("marker")}
+        for word in words:
+            column = _features([word]).indices[0]
+            assert model.weights[side, column] == 0, (
+                "a word only these hosts use is unknown to the model that scores them"
+            )
 
 
 def test_too_few_pages_to_learn_from_is_said_and_scores_are_equal() -> None:
-    model, auc = train(texts(ENCYCLOPEDIA, 10, 0), [], [])
-    assert np.isnan(auc)
-    assert model.shape == (2, FEATURES + 1)
+    model = train(texts(ENCYCLOPEDIA, 10, 0), [], [])
+    assert model.auc is None
     assert set(score(model, ["a page", "another"], urls(2)).tolist()) == {0.5}
 
 
-def test_training_again_gives_the_same_bytes() -> None:
+def test_training_again_gives_the_same_bytes_and_a_saved_model_the_same_scores(tmp_path: Path) -> None:
     crawl = texts(SHOP, 30, 1)
-    first, second = (train(texts(ENCYCLOPEDIA, 30, 0), crawl, folds(crawl))[0] for _ in range(2))
-    assert first.tobytes() == second.tobytes()
+    first, second = (train(texts(ENCYCLOPEDIA, 30, 0), crawl, urls(30)) for _ in range(2))
+    assert first.weights.tobytes() == second.weights.tobytes()
+    first.save(str(tmp_path))
+    assert score(Model.load(str(tmp_path)), crawl, urls(30)).tolist() == score(first, crawl, urls(30)).tolist()
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 9)), max_size=30), st.floats(0.01, 1.0))
