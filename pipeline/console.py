@@ -38,7 +38,9 @@ def describe(progress: Progress) -> str:
     amount, unit = _amount(progress.counts)
     words = [f"{progress.done}/{progress.parts} parts"]
     if unit:
-        words += [f"{amount:,} {unit}", f"{amount / max(progress.seconds, 1e-9):,.0f}/s"]
+        words.append(f"{amount:,} {unit}")
+    if unit and progress.seconds >= 0.1:
+        words.append(f"{amount / progress.seconds:,.0f}/s")
     if progress.done == progress.parts:
         words.append(_duration(progress.seconds))
     elif progress.done:

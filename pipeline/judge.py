@@ -90,7 +90,7 @@ def judge(task: Task) -> Counts:
         of_lines = [lines.line_hashes(text) if stay else None for text, stay in zip(texts, stays, strict=True)]
         columns["line_hashes"] = pa.array(of_lines, pa.list_(pa.uint64()))
     shards.write(task.file(".parquet"), pa.table(columns))
-    return {"rules_failed": _failed_counts(verdicts.failed, names)}
+    return {"judged": len(data), "rules_failed": _failed_counts(verdicts.failed, names)}
 
 
 def _failed_counts(failed: NDArray[np.uint64], names: list[str]) -> dict[str, int]:

@@ -80,11 +80,8 @@ class ByteRun:
         while len(self._marks) > 1 and self._marks[1][0] <= position:
             self._marks.popleft()
 
-    def starts_line(self, position: int) -> bool:
-        """Whether a line starts there, or a gzip member."""
-        return self.bytes_at(position - 1, position) == b"\n" or any(mark == position for mark, _ in self._marks)
-
-    def sound_until(self) -> int:
-        """Where the bytes of the damaged gzip member start that the run ended with; `end` if it did not."""
-        damaged = self.damage.offset if self.damage else None
-        return next((mark for mark, offset in self._marks if offset == damaged), self.end)
+    def checked_until(self) -> int:
+        """Up to where checksums have been found right: `end`, or where a gzip member starts that is not done yet."""
+        member, offset = self._marks[-1]
+        undone = not self._over or (self.damage is not None and self.damage.offset == offset)
+        return member if self._inflated and undone else self.end

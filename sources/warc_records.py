@@ -75,7 +75,7 @@ def _read_run(path: str, run: ByteRun) -> Iterator[Record | Unreadable]:
         except _DamageError as damage:
             found = _find_record(run, at + 1)
             # A record that the damage of the archive cut off, or that is in the damaged member, is lost with it.
-            if found or not (run.damage and (damage.cut or at >= run.sound_until())):
+            if found or not (run.damage and (damage.cut or at >= run.checked_until())):
                 yield Unreadable(path, offset, str(damage))
             at = found
         else:
@@ -118,6 +118,8 @@ def _read_head(run: ByteRun, at: int) -> bytes:
     head = _head(run, at)
     if head is None:
         raise _DamageError("the header of the record that starts here does not end", cut=run.end - at < _MAX_HEAD)
+    if len(_TYPE.findall(head)) > 1:
+        raise _DamageError("the record that starts here breaks off in its header, and another one follows")
     return head
 
 
@@ -131,24 +133,22 @@ def _head(run: ByteRun, at: int) -> bytes | None:
 
 
 def _following(run: ByteRun, end: int) -> int | None:
-    """What follows a record that ends at `end`: the next one, the archive's end, or anything behind an empty line.
+    """Where behind a record that ends at `end` something comes, or the archive ends; None if it cannot end there.
 
-    None if something else does: the record does not end there. To see it takes a look into the next gzip member, by
-    which time the checksum of this one has been found right.
+    That something is another record, or an empty line and then anything. To see it takes a look into the next gzip
+    member, by which time the checksum of this one has been found right.
     """
     run.reach(end + 4, keep=run.start)
     data, start = run.data, run.start
     empty_line = run.bytes_at(end, end + 4).startswith((b"\r\n\r\n", b"\n\n"))
     following = run.after_padding(end)
-    if following == run.end:
-        good = following <= run.sound_until()
-    else:
-        run.reach(following + len(_START), keep=following)
-        good = empty_line or run.bytes_at(following, following + len(_START)).upper() == _START
-    if not good:
-        run.rewind(data, start)
-        return None
-    return following
+    run.reach(following + len(_START), keep=following)
+    if run.bytes_at(following, following + len(_START)).upper() == _START:
+        return following
+    if (empty_line or following == run.end) and following <= run.checked_until():
+        return following
+    run.rewind(data, start)
+    return None
 
 
 def _find_record(run: ByteRun, at: int, limit: int | None = None) -> int | None:
@@ -158,11 +158,11 @@ def _find_record(run: ByteRun, at: int, limit: int | None = None) -> int | None:
         found = _VERSION.search(run.data, at - run.start)
         if found:
             at = run.start + found.start()
-            if run.starts_line(at) and _TYPE.search(_head(run, at) or b""):
+            if _TYPE.search(_head(run, at) or b""):
                 return at if limit is None or at < limit else None
             at += 1
         else:
             at = max(at, run.end - _VERSION_BYTES)
-            if not run.extend(keep=at - 1):
+            if not run.extend(keep=at):
                 return None
     return None

@@ -1,9 +1,24 @@
+import re
 from pathlib import Path
 
 import pytest
 
+from filters.rules import FAMILIES
 from pipeline.graph import steps_of
-from pipeline.recipe import Proxy, RecipeError, load
+from pipeline.recipe import (
+    Dedup,
+    JsonlSource,
+    Language,
+    Mixture,
+    Proxy,
+    Recipe,
+    RecipeError,
+    Reference,
+    Tokenizer,
+    Tokens,
+    WarcSource,
+    load,
+)
 
 ROOT = Path(__file__).parents[2]
 BASE = """
@@ -112,3 +127,14 @@ def test_the_proxys_defaults_are_the_trainers() -> None:
     train = pytest.importorskip("trainer.train", reason="needs torch: pip install crawlmill[train]")
     trainer = train.ProxyConfig()
     assert {key: getattr(trainer, key) for key in Proxy.model_fields} == Proxy().model_dump()
+
+
+def test_every_rule_and_key_is_in_the_docs() -> None:
+    docs = (ROOT / "docs/recipe.md").read_text()
+    for family in FAMILIES.values():
+        for rule in family.rules:
+            row = f"| `{family.name}` | `{rule.parameter}` | {rule.bound:g} | `{rule.name}` | {rule.origin} |"
+            assert row in docs
+    for model in (WarcSource, JsonlSource, Language, Reference, Dedup, Mixture, Tokens, Tokenizer, Proxy, Recipe):
+        for key in model.model_fields:
+            assert re.search(rf"[`.]{key}[`.]|\b{key}: ", docs), (model.__name__, key)

@@ -26,7 +26,7 @@ class Elements(HTMLParser):
         self.links += [value or "" for name, value in attrs if name in {"src", "href"} or name.startswith("on")]
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.text += data + " "
 
 
 def summary_of(recipe: str, root: Path) -> dict[str, Any]:
