@@ -30,6 +30,11 @@ def is_local(path: str) -> bool:
     return isinstance(_file_system(path)[0], fsspec.implementations.local.LocalFileSystem)
 
 
+def local_path(path: str) -> str | None:
+    """The path for the operating system's own calls; None where the file is not on this machine."""
+    return _file_system(path)[1] if is_local(path) else None
+
+
 def exists(path: str) -> bool:
     fs, name = _file_system(path)
     return bool(fs.exists(name))

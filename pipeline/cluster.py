@@ -1,6 +1,7 @@
 """Where tasks run: in this process, or as Ray Core tasks. The only file that imports ray.
 
-What goes in: a function and the arguments of each call. What comes out: each call's index and result, as they finish.
+What goes in: a function and the arguments of each call. What comes out: each call's index and result, as they finish,
+and None now and then while there is nothing to tell, so that whoever waits can look after something else.
 What stays true: a task reads files and writes files that appear whole, and keeps no state, so that one whose worker
 died is simply run again; results do not depend on where or in which order tasks ran.
 """
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("corpus", "sources", "filters", "dedup", "mixtures", "trainer", "pipeline")
+
+
+Finished = tuple[int, Any]
+# Seconds between two looks at whether a task has finished.
+TICK = 0.5
 
 
 class Cluster:
@@ -34,14 +40,14 @@ class Cluster:
             self._ray.shutdown()
             self._ray = None
 
-    def map(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
-        """Call `function(*args)` for each of `calls`; yields (index, result) in the order they finish."""
+    def map(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Finished | None]:
+        """Call `function(*args)` for each of `calls`; yields (index, result) in the order they finish, or None."""
         if self.workers == 0 and self.address is None:
             yield from ((n, function(*args)) for n, args in enumerate(calls))
         else:
             yield from self._map_on_ray(function, calls)
 
-    def _map_on_ray(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    def _map_on_ray(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Finished | None]:
         ray = self._start()
         # A worker killed for memory or by the machine is no fault of the task's: try again, elsewhere if need be.
         remote = ray.remote(function).options(max_retries=3)
@@ -53,12 +59,14 @@ class Cluster:
             while waiting and len(running) < width:
                 index, args = waiting.pop()
                 running[remote.remote(*args)] = index
-            (done, *_), _ = ray.wait(list(running), num_returns=1)
-            index = running.pop(done)
-            try:
-                yield index, ray.get(done)
-            except ray.exceptions.RayTaskError as error:
-                raise error.as_instanceof_cause() from None
+            finished, _ = ray.wait(list(running), num_returns=1, timeout=TICK)
+            if not finished:
+                yield None
+            for done in finished:
+                try:
+                    yield running.pop(done), ray.get(done)
+                except ray.exceptions.RayTaskError as error:
+                    raise error.as_instanceof_cause() from None
 
     def _start(self) -> Any:
         if self._ray is not None:

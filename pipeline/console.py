@@ -43,8 +43,8 @@ def describe(progress: Progress) -> str:
         words.append(f"{amount / progress.seconds:,.0f}/s")
     if progress.done == progress.parts:
         words.append(_duration(progress.seconds))
-    elif progress.done:
-        words.append(f"{_duration(progress.seconds / progress.done * (progress.parts - progress.done))} left")
+    elif progress.share:
+        words.append(f"{_duration(progress.seconds * (1 / progress.share - 1))} left")
     return "  ".join(words)
 
 
@@ -69,7 +69,7 @@ class StepLines:
             self.console.print(f"{progress.step:<24} {describe(progress)}", highlight=False)
         elif self.console.is_terminal:
             row = Table.grid(padding=(0, 1))
-            bar = ProgressBar(total=progress.parts, completed=progress.done, width=24, pulse=progress.done == 0)
+            bar = ProgressBar(total=1, completed=progress.share, width=24, pulse=progress.share == 0)
             row.add_row(f"{progress.step:<24}", bar, describe(progress))
             self.live.update(row)
 

@@ -83,6 +83,7 @@ def tokenize(task: Task) -> Counts:
             for ids in tokenizer.encode(encoder, batch):
                 lengths.append(len(ids))
                 file.write(ids.astype(vocabulary.dtype).tobytes())
+            task.report(len(lengths) / len(data))
     columns = {"id": data["id"], "tokens": pa.array(lengths, pa.int64()), "text_bytes": shards.text_bytes(data["text"])}
     shards.write(task.file(".parquet"), pa.table(columns))
     # Every document ends with an EOS, which counts as everywhere else.

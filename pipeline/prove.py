@@ -12,6 +12,12 @@ def train(task: Task) -> Counts:
     from trainer.train import ProxyConfig, train_proxy
 
     config = {key: value for key, value in task.params.items() if key != "seed"}
-    result = asdict(train_proxy(task.inputs["tokens"], ProxyConfig(**config), task.params["seed"]))
+    steps = task.params["steps"]
+    result = train_proxy(
+        task.inputs["tokens"],
+        ProxyConfig(**config),
+        task.params["seed"],
+        progress=lambda step, loss: task.report(step / steps),
+    )
     # Seconds are in timing.json: what is counted is the same on every run.
-    return {"proxy": {key: value for key, value in result.items() if key != "seconds"}}
+    return {"proxy": {key: value for key, value in asdict(result).items() if key != "seconds"}}

@@ -42,8 +42,9 @@ def run(recipe: Recipe, root: str, cluster: Cluster, show: Callable[[Progress], 
     summary = summarise(root, recipe, all_steps)
     storage.write_json(storage.join(root, "summary.json"), summary)
     storage.write_bytes(storage.join(root, "report.html"), report.render(summary).encode())
-    if "tokens" in summary["steps"] and storage.is_local(root):
-        _link(f"{root}/tokens", summary["steps"]["tokens"]["folder"])
+    local = storage.local_path(storage.join(root, "tokens"))
+    if "tokens" in summary["steps"] and local:
+        _link(local, summary["steps"]["tokens"]["folder"])
     return Result(summary, all_steps, todo)
 
 

@@ -9,6 +9,7 @@ not depend on how many workers filled it.
 import hashlib
 import importlib.metadata
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,12 @@ from typing import Any
 
 from corpus import storage
 from corpus.counts import merge
-from pipeline.cluster import Cluster
+from pipeline.cluster import TICK, Cluster
 
 VERSION = importlib.metadata.version("crawlmill")
+
+# Where a part leaves word of how far it is; temporary as far as listings go.
+SHARE = f".share{storage.TEMPORARY}"
 
 Counts = dict[str, Any]
 
@@ -37,6 +41,15 @@ class Task:
     def file(self, suffix: str) -> str:
         """The path of this part's own file, for example part-00003.parquet."""
         return storage.join(self.out, f"part-{self.number:05d}{suffix}")
+
+    def report(self, share: float) -> None:
+        """Leave word of how much of this part is done, for whoever shows the run's progress."""
+        # A remote store would be asked, and paid, for every word.
+        path = storage.local_path(self.file(SHARE))
+        if path and (not os.path.exists(path) or time.time() - os.path.getmtime(path) > TICK):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as file:
+                file.write(f"{share:.4f}")
 
 
 @dataclass(frozen=True)
@@ -68,11 +81,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a step is: parts done of all, and its counts so far."""
+    """How far a step is: parts done of all, the share of the work (parts under way included), its counts so far."""
 
     step: str
     done: int
     parts: int
+    share: float
     counts: Counts
     seconds: float
 
@@ -132,6 +146,18 @@ def _run_part(run: Callable[[Task], Counts], task: Task) -> dict[str, Any]:
     return result
 
 
+def _under_way(tasks: Sequence[Task], results: Mapping[int, object]) -> float:
+    """What tasks that have not finished have reported, in parts."""
+    share = 0.0
+    for task in tasks:
+        path = storage.local_path(task.file(SHARE))
+        if path and task.number not in results and os.path.exists(path):
+            with open(path) as file:
+                # The task may be writing it just now.
+                share += float(file.read() or 0)
+    return share
+
+
 def execute(root: str, step: Step, cluster: Cluster) -> Iterator[Progress]:
     """Run one step whose inputs are done; yields after every part. When it ends, step.json is there."""
     start = time.perf_counter()
@@ -141,16 +167,20 @@ def execute(root: str, step: Step, cluster: Cluster) -> Iterator[Progress]:
     parts = step.parts(inputs) if callable(step.parts) else step.parts
     tasks = [Task(out, n, part, step.params, inputs) for n, part in enumerate(parts)]
     results: dict[int, dict[str, Any]] = {}
-    yield Progress(step.name, 0, len(tasks), {}, 0.0)
-    for n, result in cluster.map(_run_part, [(step.run, task) for task in tasks]):
-        results[n] = result
-        so_far = merge(r["counts"] for r in results.values())
-        yield Progress(step.name, len(results), len(tasks), so_far, time.perf_counter() - start)
+    so_far: Counts = {}
+    yield Progress(step.name, 0, len(tasks), 0.0, so_far, 0.0)
+    for finished in cluster.map(_run_part, [(step.run, task) for task in tasks]):
+        if finished:
+            results[finished[0]] = finished[1]
+            so_far = merge(r["counts"] for r in results.values())
+        share = (len(results) + _under_way(tasks, results)) / len(tasks)
+        yield Progress(step.name, len(results), len(tasks), share, so_far, time.perf_counter() - start)
     counts = [results[n]["counts"] for n in range(len(tasks))]
     if step.finish:
         step.finish(Task(out, len(tasks), None, step.params, inputs), counts)
     task_seconds = sum(r["seconds"] for r in results.values())
     storage.write_json(f"{out}/timing.json", {"seconds": time.perf_counter() - start, "task_seconds": task_seconds})
+    storage.remove_temporary(out)
     # Markers and timings carry seconds; what is listed is what must be there, byte for byte the same on every run.
     markers = {"timing.json", *(f"part-{n:05d}.json" for n in range(len(tasks)))}
     files = {name: size for name, size in storage.list_folder(out).items() if name not in markers}

@@ -145,7 +145,7 @@ def _following(run: ByteRun, end: int) -> int | None:
     run.reach(following + len(_START), keep=following)
     if run.bytes_at(following, following + len(_START)).upper() == _START:
         return following
-    if (empty_line or following == run.end) and following <= run.checked_until():
+    if (empty_line or following == run.end) and end <= run.checked_until():
         return following
     run.rewind(data, start)
     return None
