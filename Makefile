@@ -1,7 +1,6 @@
 # Two commands do everything on a fresh machine: make demo, make test. Both make .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
-DEMO := demo
 
 .PHONY: demo test check clean
 
@@ -11,9 +10,12 @@ DEMO := demo
 	touch .venv/installed
 
 # Crawl the documentation of the packages just installed, and make a corpus, token shards and a model of it.
-demo: .venv/installed
-	$(BIN)/crawlmill crawl-docs --out $(DEMO)/crawl
-	$(BIN)/crawlmill run recipes/demo.yaml --out $(DEMO)/run
+demo: .venv/installed demo/crawl/reference.jsonl.gz
+	$(BIN)/crawlmill run recipes/demo.yaml --out demo/run
+
+# The crawl writes this file last.
+demo/crawl/reference.jsonl.gz: | .venv/installed
+	$(BIN)/crawlmill crawl-docs --out demo/crawl
 
 test: .venv/installed
 	$(BIN)/python -m pytest -q -n 2
@@ -24,4 +26,4 @@ check: .venv/installed
 	$(BIN)/python -m mypy
 
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv demo

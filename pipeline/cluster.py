@@ -21,6 +21,16 @@ Finished = tuple[int, Any]
 TICK = 0.5
 
 
+def _call_from(folder: str, function: Callable[..., Any], *args: Any) -> Any:
+    """In the worker: call the function where the command was started, which is what relative paths are relative to.
+
+    A machine without that folder can only have been given paths that do not need it.
+    """
+    if os.path.isdir(folder):
+        os.chdir(folder)
+    return function(*args)
+
+
 class Cluster:
     """Runs tasks on `workers` processes: 0 means in this one, `address` means on a running Ray cluster.
 
@@ -50,7 +60,7 @@ class Cluster:
     def _map_on_ray(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Finished | None]:
         ray = self._start()
         # A worker killed for memory or by the machine is no fault of the task's: try again, elsewhere if need be.
-        remote = ray.remote(function).options(max_retries=3)
+        remote = ray.remote(_call_from).options(max_retries=3)
         waiting = list(enumerate(calls))[::-1]
         running: dict[Any, int] = {}
         # Twice the cores: the next task's arguments are there when a worker falls free.
@@ -58,7 +68,7 @@ class Cluster:
         while waiting or running:
             while waiting and len(running) < width:
                 index, args = waiting.pop()
-                running[remote.remote(*args)] = index
+                running[remote.remote(os.getcwd(), function, *args)] = index
             finished, _ = ray.wait(list(running), num_returns=1, timeout=TICK)
             if not finished:
                 yield None
@@ -73,6 +83,8 @@ class Cluster:
             return self._ray
         # Ray asks for this choice to be made; without it every start prints a warning.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # Nothing leaves this machine that the user has not asked for.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}

@@ -6,7 +6,7 @@ position counts the bytes of all pieces that ever came, so it stays good as the 
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sources.pages import Unreadable
 from sources.pieces import Piece
@@ -20,8 +20,10 @@ class ByteRun:
     When the run is over (`extend` says so), `damage` is what it ended with, None for the end of the archive.
     """
 
-    def __init__(self, pieces: Iterator[Piece | Unreadable], start: int) -> None:
+    def __init__(self, pieces: Iterator[Piece | Unreadable], start: int, is_sound: Callable[[int], bool]) -> None:
         self._pieces = pieces
+        self._is_sound = is_sound
+        self._found_sound: int | None = None
         self.data = b""
         self.start = self.end = start
         self.damage: Unreadable | None = None
@@ -85,3 +87,17 @@ class ByteRun:
         member, offset = self._marks[-1]
         undone = not self._over or (self.damage is not None and self.damage.offset == offset)
         return member if self._inflated and undone else self.end
+
+    def is_doubtful(self, position: int) -> bool:
+        """Whether the gzip member at `position` turns out to be damaged, here or further on."""
+        if position < self.checked_until() or self._marks[-1][1] == self._found_sound:
+            return False
+        if self._over or not self._is_sound(self._marks[-1][1]):
+            return True
+        self._found_sound = self._marks[-1][1]
+        return False
+
+    def finish(self) -> None:
+        """Let go of all there is up to the end of the run."""
+        while self.extend(keep=self.end):
+            pass

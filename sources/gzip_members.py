@@ -66,6 +66,21 @@ def read_members(path: str, file: IO[bytes]) -> Iterator[Piece | Unreadable]:
             source.seek(_next_member(file, member + 1))
 
 
+def is_sound(file: IO[bytes], member: int) -> bool:
+    """Whether the gzip member at byte `member` inflates to its end and has the right checksum. `file` is not moved."""
+    position = file.tell()
+    source = _Source(file)
+    source.seek(member)
+    try:
+        for _ in _inflate(source):
+            pass
+        return True
+    except _DamageError:
+        return False
+    finally:
+        file.seek(position)
+
+
 def _skip_zeros(source: _Source) -> bool:
     """Whether something else follows."""
     while source.fill():

@@ -8,6 +8,7 @@ empty, and nothing in one ends the reading of it but the file system.
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import IO
 
 from fastwarc.stream_io import Lz4Reader, ZstdReader
@@ -17,7 +18,7 @@ from sources import gzip_members
 from sources.charset import decode
 from sources.http_response import MAX_BODY, Fields, ResponseError, decode_body, parse_response, sniff_type
 from sources.pages import Dropped, Found, OtherRecord, Page, Unreadable
-from sources.pieces import LZ4_MAGIC, ZSTD_MAGICS, Piece, read_frames, read_plain
+from sources.pieces import LZ4_MAGIC, ZSTD_MAGICS, read_frames, read_plain
 from sources.warc_records import Record, read_records
 
 # The media types that are read, and what a `Page` calls them.
@@ -35,24 +36,24 @@ def read_warc(path: str) -> Iterator[Found]:
     """
     with open_read(path) as file:
         empty = True
-        for item in read_records(path, _pieces(path, file)):
+        for item in _records(path, file):
             empty = False
             yield _read(path, item) if isinstance(item, Record) else item
         if empty:
             yield Unreadable(path, 0, "the file is empty; fetch it again, or take it out of the recipe")
 
 
-def _pieces(path: str, file: IO[bytes]) -> Iterator[Piece | Unreadable]:
+def _records(path: str, file: IO[bytes]) -> Iterator[Record | Unreadable]:
     start = file.read(5)
     file.seek(0)
     # A gzip file whose first bytes are damaged does not start like one.
     if start.startswith(gzip_members.MAGIC) or (path.endswith(".gz") and start and start != b"WARC/"):
-        return gzip_members.read_members(path, file)
+        return read_records(path, gzip_members.read_members(path, file), partial(gzip_members.is_sound, file))
     if start.startswith(ZSTD_MAGICS):
-        return read_frames(path, ZstdReader(file))
+        return read_records(path, read_frames(path, ZstdReader(file)))
     if start.startswith(LZ4_MAGIC):
-        return read_frames(path, Lz4Reader(file))
-    return read_plain(file)
+        return read_records(path, read_frames(path, Lz4Reader(file)))
+    return read_records(path, read_plain(file))
 
 
 def _read(path: str, record: Record) -> Found:

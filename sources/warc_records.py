@@ -9,7 +9,7 @@ that is cut off as if it were all of it, and raises at what is no record, with n
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sources.byte_run import ByteRun
@@ -27,7 +27,7 @@ _TYPE = re.compile(rb"^WARC-Type[ \t]*:", re.I | re.M)
 
 _START = b"WARC/"
 # The line that starts a record, and how many bytes it can have.
-_VERSION = re.compile(rb"WARC/\d{1,2}\.\d{1,3}\r?\n", re.I)
+_VERSION = re.compile(rb"WARC/\d{1,2}\.\d{1,3}\r?\n")
 _VERSION_BYTES = 13
 
 
@@ -51,14 +51,17 @@ class _DamageError(Exception):
         self.cut = cut
 
 
-def read_records(path: str, pieces: Iterator[Piece | Unreadable]) -> Iterator[Record | Unreadable]:
+def read_records(
+    path: str, pieces: Iterator[Piece | Unreadable], is_sound: Callable[[int], bool] = lambda _: True
+) -> Iterator[Record | Unreadable]:
     """The records in `pieces`, in order; `path` is the file that an `Unreadable` names.
 
-    After damage it goes on where a line or a gzip member starts like a record: "WARC/1.0", and a WARC-Type below.
+    After damage it goes on at what looks like the start of a record: "WARC/1.0", and a WARC-Type in the lines below.
+    Of a gzip member that `is_sound` (asked with its offset) denies, nothing is read from the first damage on.
     """
     start = 0
     while True:
-        run = ByteRun(pieces, start)
+        run = ByteRun(pieces, start, is_sound)
         yield from _read_run(path, run)
         if run.damage is None:
             return
@@ -73,9 +76,12 @@ def _read_run(path: str, run: ByteRun) -> Iterator[Record | Unreadable]:
         try:
             record, following = _read_record(run, at, offset)
         except _DamageError as damage:
+            if run.is_doubtful(at):
+                # What comes next is more of the same damage, which is told when its end is reached.
+                run.finish()
+                return
             found = _find_record(run, at + 1)
-            # A record that the damage of the archive cut off, or that is in the damaged member, is lost with it.
-            if found or not (run.damage and (damage.cut or at >= run.checked_until())):
+            if found or not (damage.cut and run.damage):
                 yield Unreadable(path, offset, str(damage))
             at = found
         else:

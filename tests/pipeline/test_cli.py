@@ -54,6 +54,7 @@ def test_help_shows_the_example() -> None:
         (["run", "recipes/pages.yaml", "--set", "proxy.stepz=1"], 'did you mean "steps"'),
         (["run", "recipes/pages.yaml", "--workers", "-1"], "--workers"),
         (["fetch", "CC-2026", "--out", "x"], "CC-MAIN-YYYY-WW"),
+        (["crawl-docs", "--out", "x", "--package", "nowhere"], "there is no module 'nowhere'"),
         (["report", "nowhere"], "not the folder of a finished run"),
         (["rnu"], "rnu"),
     ],

@@ -3,13 +3,15 @@
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,50 @@ def test_any_number_of_workers_gives_the_same_bytes(small_recipe: Callable[..., 
     assert len(alone) > 40
     assert digests(tmp_path / "run1", *DATA) == alone
     assert digests(tmp_path / "run2", *DATA) == alone
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a Ray cluster whose workers start in another folder and without crawlmill on their path."""
+    (tmp_path / "elsewhere").mkdir()
+    # Ray asks for a token by default, and both sides take it from the same file.
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "ray.scripts.scripts",
+        "start",
+        "--head",
+        "--block",
+        "--include-dashboard",
+        "false",
+    ]
+    command += ["--port", str(port), "--num-cpus", "1", "--disable-usage-stats"]
+    with open(tmp_path / "ray.log", "wb") as log:
+        cluster = subprocess.Popen(command, cwd=tmp_path / "elsewhere", stdout=log, stderr=log, start_new_session=True)
+    while b"Ray runtime started" not in (tmp_path / "ray.log").read_bytes():
+        assert cluster.poll() is None, (tmp_path / "ray.log").read_text()
+        time.sleep(0.1)
+    yield f"127.0.0.1:{port}"
+    os.killpg(cluster.pid, signal.SIGKILL)
+    cluster.wait()
+
+
+def test_a_cluster_gives_the_same_bytes_and_relative_paths_mean_the_same(
+    elsewhere: str, small_recipe: Callable[..., str], small_crawl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small_crawl.parent)
+    overrides = ["sources.web.paths=crawl/*.warc.gz", "sources.web.reference.positives.paths=crawl/reference.jsonl.gz"]
+    recipe = load(small_recipe(), ("sources.reference.paths=crawl/reference.jsonl.gz", *overrides))
+    with Cluster(0, elsewhere) as cluster:
+        run(recipe, "on-ray", cluster, lambda _: None)
+    with Cluster(0) as cluster:
+        run(recipe, "here", cluster, lambda _: None)
+    assert digests(Path("on-ray"), *DATA) == digests(Path("here"), *DATA)
 
 
 def test_a_killed_run_continues_to_the_same_bytes(small_recipe: Callable[..., str], tmp_path: Path) -> None:

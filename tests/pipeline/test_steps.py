@@ -1,3 +1,5 @@
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,6 @@ def kill_once(task: Task) -> Counts:
     """Dies as a worker does that the machine kills, the first time."""
     if task.part == 1 and not storage.exists(task.params["killed"]):
         storage.write_bytes(task.params["killed"], b"")
-        import os
-        import signal
-
         os.kill(os.getpid(), signal.SIGKILL)
     return double(task)
 
