@@ -86,7 +86,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]])
 def tables(summary: Mapping[str, Any]) -> list[Table]:
     """The numbers of summary.json as a person reads them: documents, drop reasons, mixture, proxy."""
     rows = [
-        (name, s["read"], s["kept"], sum(s["dropped"].values()), len(s["unreadable"]), s["unique_tokens"] or "-")
+        (name, s["read"], s["kept"], sum(s["dropped"].values()), len(s["unreadable"]), _or_dash(s["unique_tokens"]))
         for name, s in summary["sources"].items()
     ]
     made = [_table("Documents", ["source", "read", "kept", "dropped", "unreadable", "tokens kept"], rows)]
@@ -102,6 +102,10 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
     if summary["proxy"]:
         made.append(_proxy_table(summary["proxy"]))
     return made
+
+
+def _or_dash(value: object) -> object:
+    return "-" if value is None else value
 
 
 def _mixture_table(summary: Mapping[str, Any]) -> Table:

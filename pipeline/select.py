@@ -56,7 +56,7 @@ class _Survivors:
 def _matrix(column: pa.ChunkedArray) -> NDArray[np.uint64]:
     """A fixed-size-list column as a matrix."""
     array = column.combine_chunks()
-    return np.asarray(array.flatten()).reshape(len(array), -1)
+    return np.asarray(array.flatten()).reshape(len(array), array.type.list_size)
 
 
 def compare(task: Task) -> Counts:

@@ -1,7 +1,6 @@
 """HTTP responses as crawls keep them: the header's fields, and the body with its encodings undone.
 
-What goes in: the bytes of a response. What comes out: its status, its fields, its media type and the bytes of the
-page. What stays true: bytes that do not decode as their header says never pass for a page, unless they plainly are
+What goes in: the bytes of a response. What comes out: its status, its fields, and the bytes of the page. What stays true: bytes that do not decode as their header says never pass for a page, unless they plainly are
 one already, for crawlers often decode a body and keep its header.
 """
 
@@ -10,7 +9,8 @@ import re
 import zlib
 
 from fastwarc.stream_io import BrotliReader, ZstdReader
-from resiliparse.parse.encoding import detect_mime
+
+from sources.media_type import sniff_type
 
 # Name, in lower case, to value.
 Fields = dict[str, str]
@@ -22,16 +22,6 @@ MAX_BODY = 1 << 24
 HEAD_END = re.compile(rb"\n\r?\n")
 _STATUS = re.compile(r"HTTP/\d(?:\.\d)?[ \t]+(\d{3})\b")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
-
-# What the WHATWG MIME Sniffing Standard takes for HTML (here behind an XML declaration too), and for binary.
-_HTML_START = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!--|(?:!doctype\s+html|html|head|title|meta|link|style|script|body|div|p|h[1-6]"
-    rb"|table|br|font|iframe|a|b)[\s/>])",
-    re.I,
-)
-_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_SNIFFED_BYTES = 4096
 
 
 class ResponseError(Exception):
@@ -60,20 +50,6 @@ def parse_response(response: bytes) -> tuple[int, Fields, bytes]:
     if not status:
         raise ResponseError(f"the response has no HTTP status line; it starts with {line[:40]!r}")
     return int(status[1]), fields, response[end.end() :] if end else b""
-
-
-def sniff_type(body: bytes) -> str:
-    """The media type that the bytes look like: "text/html", "text/plain" or another."""
-    start = body[:_SNIFFED_BYTES]
-    if start.startswith(_UTF16_MARKS):
-        start = start.replace(b"\0", b"")
-    if _HTML_START.match(start.lstrip(b"\xef\xbb\xbf\xff\xfe")):
-        return "text/html"
-    mime = detect_mime(start)
-    # It takes text beyond ASCII, and lines that end in CR LF, for binary.
-    if mime == "application/octet-stream" and not _BINARY.search(start):
-        return "text/plain"
-    return mime
 
 
 def decode_body(body: bytes, fields: Fields) -> bytes:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from fastwarc.stream_io import Lz4Reader, ZstdReader
-from resiliparse.parse.encoding import detect_mime
 
+from sources.media_type import sniff_type
 from sources.pages import Unreadable
 
 LZ4_MAGIC = b"\x04\x22\x4d\x18"
@@ -53,4 +53,4 @@ def looks_like(data: bytes) -> str:
     """What bytes that should have been a WARC record seem to be, for the user."""
     if data.startswith(b"filedesc://"):
         return "this is an ARC file, the format before WARC; convert it, for example with `warcio recompress`"
-    return f"the bytes here look like {detect_mime(data[:4096])}"
+    return f"the bytes look like {sniff_type(data)}; see that it is the right file, and fetch it again if it is"

@@ -16,7 +16,8 @@ from fastwarc.stream_io import Lz4Reader, ZstdReader
 from corpus.storage import open_read
 from sources import gzip_members
 from sources.charset import decode
-from sources.http_response import MAX_BODY, Fields, ResponseError, decode_body, parse_response, sniff_type
+from sources.http_response import MAX_BODY, Fields, ResponseError, decode_body, parse_response
+from sources.media_type import sniff_type
 from sources.pages import Dropped, Found, OtherRecord, Page, Unreadable
 from sources.pieces import LZ4_MAGIC, ZSTD_MAGICS, read_frames, read_plain
 from sources.warc_records import Record, read_records
@@ -40,7 +41,7 @@ def read_warc(path: str) -> Iterator[Found]:
             empty = False
             yield _read(path, item) if isinstance(item, Record) else item
         if empty:
-            yield Unreadable(path, 0, "the file is empty; fetch it again, or take it out of the recipe")
+            yield Unreadable(path, 0, "the file holds no record; fetch it again, or take it out of the recipe")
 
 
 def _records(path: str, file: IO[bytes]) -> Iterator[Record | Unreadable]:

@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 
 from pipeline import steps
 from pipeline.cluster import Cluster
+from pipeline.console import warnings
 from pipeline.recipe import load
 from pipeline.run import Result, run
 
@@ -189,6 +190,31 @@ def test_a_run_in_object_storage(small_recipe: Callable[..., str], planted: dict
     summary = go(small_recipe(), "memory://bucket/run").summary
     assert summary["sources"]["web"]["dropped"] == planted
     assert go(small_recipe(), "memory://bucket/run").ran == []
+
+
+@pytest.mark.parametrize("nothing", ["", '{"text": "Zu kurz."}\n'])
+def test_a_source_of_which_nothing_stays_is_said_and_stops_nothing(nothing: str, tmp_path: Path) -> None:
+    (tmp_path / "nothing.jsonl").write_text(nothing)
+    (tmp_path / "one.jsonl").write_text('{"text": "one lonely text"}\n')
+    (tmp_path / "recipe.yaml").write_text(f"""
+name: nothing
+sources:
+  gone:
+    kind: jsonl
+    paths: {tmp_path}/nothing.jsonl
+    language: {{keep: [en]}}
+    rules: [gopher_quality, gopher_repetition, c4, fineweb]
+    reference: {{positives: {{kind: jsonl, paths: {tmp_path}/one.jsonl}}, keep: 0.5}}
+    dedup: {{exact: true, lines: true, minhash: {{}}}}
+  one: {{kind: jsonl, paths: {tmp_path}/one.jsonl}}
+mixture: {{tokens: 100, weights: {{gone: 1, one: 1}}, validation: 0}}
+tokens: {{tokenizer: {{train: 300}}}}
+""")
+    summary = go(str(tmp_path / "recipe.yaml"), tmp_path / "run").summary
+    assert summary["sources"]["gone"]["kept"] == summary["mixture"]["gone"]["tokens"] == 0
+    assert summary["mixture"]["gone"]["missing_tokens"] == 50
+    assert summary["mixture"]["one"]["epochs"] == 4
+    assert any("nothing to learn from" in warning for warning in warnings(summary))
 
 
 def read_megatron(folder: Path, file: str) -> list[np.ndarray[Any, Any]]:
