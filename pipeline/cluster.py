@@ -89,7 +89,8 @@ class Cluster:
 
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self.address is None:
-            options |= {"num_cpus": self.workers, "include_dashboard": False}
+            # Said, because Ray would join whatever cluster it finds on this machine.
+            options |= {"address": "local", "num_cpus": self.workers, "include_dashboard": False}
         else:
             modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in PACKAGES]
             options |= {"address": self.address, "runtime_env": {"py_modules": modules}}
