@@ -23,6 +23,9 @@ from pipeline.steps import VERSION
 from sources.common_crawl import fetch as fetch_crawl
 from sources.pydoc_crawl import crawl
 
+# More than these scroll the numbers away; the report has them all.
+WARNINGS = 20
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, prog_name="crawlmill")
@@ -67,8 +70,11 @@ def run(recipe: str, overrides: tuple[str, ...], workers: int, address: str | No
         result = run_recipe(checked, root, cluster, show)
     for table in terminal.tables(result.summary):
         screen.print(table)
-    for warning in terminal.warnings(result.summary):
+    warnings = terminal.warnings(result.summary)
+    for warning in warnings[:WARNINGS]:
         screen.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    if len(warnings) > WARNINGS:
+        screen.print(f"warning: {len(warnings) - WARNINGS} more of these are in the report", style="yellow")
     screen.print(terminal.one_line(result.summary), highlight=False)
     if not result.ran:
         screen.print(f"Nothing to do: all {len(result.steps)} steps were done before.", highlight=False)

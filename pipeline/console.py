@@ -66,11 +66,11 @@ class StepLines:
     def __call__(self, progress: Progress) -> None:
         if progress.done == progress.parts:
             self.live.update("")
-            self.console.print(f"{progress.step:<24} {describe(progress)}", highlight=False)
+            self.console.print(f"{progress.step:<28} {describe(progress)}", highlight=False)
         elif self.console.is_terminal:
             row = Table.grid(padding=(0, 1))
             bar = ProgressBar(total=1, completed=progress.share, width=24, pulse=progress.share == 0)
-            row.add_row(f"{progress.step:<24}", bar, describe(progress))
+            row.add_row(f"{progress.step:<28}", bar, describe(progress))
             self.live.update(row)
 
 
@@ -146,7 +146,9 @@ def warnings(summary: Mapping[str, Any]) -> list[str]:
         said += [
             f"{name}: {u['file']} at byte {u['offset']:,} is unreadable: {u['cause']}" for u in source["unreadable"]
         ]
-        said += [f"{name}: {f['file']} holds no document: {f['found']}" for f in source["files_without_documents"]]
+        damaged = {u["file"] for u in source["unreadable"]}
+        without = [f for f in source["files_without_documents"] if f["file"] not in damaged]
+        said += [f"{name}: {f['file']} holds no document: {f['found']}" for f in without]
         if source["reference"] and source["reference"]["auc"] is None:
             pages, positives = source["reference"]["pages"], source["reference"]["positives"]
             said.append(f"{name}: nothing to learn from {positives} references and {pages} pages; all scores are equal")

@@ -7,6 +7,7 @@ any, and notes what it will be compared by. What stays true: only numbers measur
 itself decide here, so another bound costs a scan of columns.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,8 +64,8 @@ def learn(task: Task) -> Counts:
 def judge(task: Task) -> Counts:
     """The filter step, for one part: what is wrong with each document, and what it is compared by.
 
-    Columns: id, reason (null while it stays), failed (a bit for each rule), text_bytes, reference_score, and for
-    documents that stay text_hash and line_hashes.
+    Columns: id, reason (null while it stays), failed (a bit for each of the rules in the file's metadata),
+    text_bytes, reference_score, text_hash, and for documents that stay line_hashes.
     """
     data = shards.read_part(task.inputs["read"], task.number)
     families = rules.resolve(task.params["rules"])
@@ -89,7 +90,9 @@ def judge(task: Task) -> Counts:
     if task.params["lines"]:
         of_lines = [lines.line_hashes(text) if stay else None for text, stay in zip(texts, stays, strict=True)]
         columns["line_hashes"] = pa.array(of_lines, pa.list_(pa.uint64()))
-    shards.write(task.file(".parquet"), pa.table(columns))
+    # A bit means nothing without the list it counts in, and the recipe decides on that.
+    table = pa.table(columns).replace_schema_metadata({"rules": json.dumps(names)})
+    shards.write(task.file(".parquet"), table)
     return {"judged": len(data), "rules_failed": _failed_counts(verdicts.failed, names)}
 
 
