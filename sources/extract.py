@@ -4,8 +4,8 @@ What goes in: HTML as text, and the name of an extractor. What comes out: the te
 "" where there is none. What stays true: the same page gives the same text, whatever came before it; and no page
 keeps a worker for more than some seconds.
 
-Against human ground truth (1,838 pages, F1 of 4-grams of words): resiliparse .829 at 1.1 ms a page, trafilatura .840
-at 17 ms.
+Against human ground truth (1,838 pages, F1 of 4-grams of words): resiliparse .836 at 1.1 ms a page (.829 with readers'
+comments), trafilatura .840 at 17 ms.
 """
 
 import re
@@ -41,12 +41,12 @@ def extract(html: str, extractor: str) -> str:
     if tags > _NO_PAGE_TAGS:
         return ""
     if tags > _TOO_MANY_TAGS or (tags > _MANY_TAGS and tags * len(_BLOCK.findall(html)) > _TOO_DEEP):
-        return extract_plain_text(html, main_content=False, alt_texts=False, list_bullets=False)
+        return _resiliparse(html, main_content=False)
     return EXTRACTORS[extractor](html)
 
 
-def _resiliparse(html: str) -> str:
-    return extract_plain_text(html, main_content=True, alt_texts=False, list_bullets=False)
+def _resiliparse(html: str, main_content: bool = True) -> str:
+    return extract_plain_text(html, main_content=main_content, comments=False, alt_texts=False, list_bullets=False)
 
 
 def _trafilatura(html: str) -> str:

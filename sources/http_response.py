@@ -1,7 +1,8 @@
 """HTTP responses as crawls keep them: the header's fields, and the body with its encodings undone.
 
-What goes in: the bytes of a response. What comes out: its status, its fields, and the bytes of the page. What stays true: bytes that do not decode as their header says never pass for a page, unless they plainly are
-one already, for crawlers often decode a body and keep its header.
+What goes in: the bytes of a response. What comes out: its status, its fields and the bytes of the page. What stays
+true: bytes that do not decode as their header says never pass for a page, unless they plainly are one already, for
+crawlers often decode a body and keep its header.
 """
 
 import io
@@ -20,6 +21,7 @@ MAX_BODY = 1 << 24
 
 # The end of a header's last line, and the empty line behind it.
 HEAD_END = re.compile(rb"\n\r?\n")
+_MAX_HEAD = 1 << 16
 _STATUS = re.compile(r"HTTP/\d(?:\.\d)?[ \t]+(\d{3})\b")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
@@ -45,7 +47,7 @@ def parse_fields(head: bytes) -> tuple[str, Fields]:
 def parse_response(response: bytes) -> tuple[int, Fields, bytes]:
     """Status, fields and body as it was sent; `ResponseError` where there is no status line."""
     end = HEAD_END.search(response)
-    line, fields = parse_fields(response[: end.start()] if end else response)
+    line, fields = parse_fields(response[: end.start() if end else _MAX_HEAD])
     status = _STATUS.match(line)
     if not status:
         raise ResponseError(f"the response has no HTTP status line; it starts with {line[:40]!r}")
@@ -55,8 +57,8 @@ def parse_response(response: bytes) -> tuple[int, Fields, bytes]:
 def decode_body(body: bytes, fields: Fields) -> bytes:
     """The page that was sent as `body`; of one with more than `MAX_BODY` bytes, that many and one.
 
-    A chunked, gzip or deflate body that breaks off is decoded up to there. `ResponseError` where a body is damaged,
-    or is neither what its header says nor text.
+    A chunked body that breaks off is taken as far as it goes. `ResponseError` where a body is damaged, or is neither
+    what its header says nor text.
     """
     encodings = _listed(fields, "content-encoding") + _listed(fields, "transfer-encoding")
     as_said = True
@@ -83,20 +85,17 @@ def _listed(fields: Fields, name: str) -> list[str]:
 def _dechunk(body: bytes) -> bytes | None:
     chunks: list[bytes] = []
     at = 0
-    while at < len(body):
-        size = _CHUNK_SIZE.match(body, at)
-        if size is None:
-            if not chunks:
-                return None
-            raise ResponseError(f"the chunked body is damaged at its byte {at}")
+    while size := _CHUNK_SIZE.match(body, at):
         end = size.end() + int(size[1], 16)
         if end == size.end():
-            break
+            return b"".join(chunks)
         if not b"\r\n".startswith(body[end : end + 2]):
             raise ResponseError(f"the chunked body is damaged at its byte {end}")
         chunks.append(body[size.end() : end])
         at = end + 2
-    return b"".join(chunks)
+    if chunks and b"\n" in body[at:]:
+        raise ResponseError(f"the chunked body is damaged at its byte {at}")
+    return b"".join(chunks) if chunks else None
 
 
 def _gunzip(body: bytes) -> bytes | None:
@@ -120,16 +119,17 @@ def _inflate(body: bytes, wbits: int) -> bytes:
         data = inflater.decompress(body, MAX_BODY + 1)
     except zlib.error as error:
         raise ResponseError(f"the compressed body is damaged ({error})") from error
-    if not data and not inflater.eof:
-        raise ResponseError("the compressed body breaks off before any of it can be read")
+    # A body that breaks off cannot be told from one that is damaged, so none of it is taken.
+    if not inflater.eof and len(data) <= MAX_BODY:
+        raise ResponseError("the compressed body breaks off")
     return data
 
 
 def _unbrotli(body: bytes) -> bytes | None:
     try:
-        return BrotliReader(io.BytesIO(body)).read(MAX_BODY + 1)
+        return _read_all(BrotliReader(io.BytesIO(body)))
     except OSError:
-        # Brotli has no mark that it starts with, so one that is damaged cannot be told from what never was one.
+        # Brotli has no mark that it starts with: what is damaged cannot be told from what never was brotli.
         return None
 
 
@@ -137,9 +137,17 @@ def _unzstd(body: bytes) -> bytes | None:
     if not body.startswith(b"\x28\xb5\x2f\xfd"):
         return None
     try:
-        return ZstdReader(io.BytesIO(body)).read(MAX_BODY + 1)
+        return _read_all(ZstdReader(io.BytesIO(body)))
     except OSError as error:
         raise ResponseError(f"the compressed body is damaged ({error})") from error
+
+
+def _read_all(reader: BrotliReader | ZstdReader) -> bytes:
+    """Up to `MAX_BODY` bytes and one; a single read may give less than there is."""
+    data = bytearray()
+    while len(data) <= MAX_BODY and (more := reader.read(MAX_BODY + 1 - len(data))):
+        data += more
+    return bytes(data)
 
 
 _DECODERS = {

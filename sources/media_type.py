@@ -26,7 +26,7 @@ def sniff_type(body: bytes) -> str:
     if _HTML_START.match(start.lstrip(b"\xef\xbb\xbf\xff\xfe")):
         return "text/html"
     mime = detect_mime(start)
-    # It takes text beyond ASCII, and lines that end in CR LF, for binary.
-    if mime == "application/octet-stream" and not _BINARY.search(start):
-        return "text/plain"
-    return mime
+    if mime not in ("text/plain", "application/octet-stream"):
+        return mime
+    # Of those two it takes text beyond ASCII for the second, and some zeros among letters for the first.
+    return "application/octet-stream" if _BINARY.search(start) else "text/plain"

@@ -17,6 +17,8 @@ LZ4_MAGIC = b"\x04\x22\x4d\x18"
 ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18")
 
 _PIECE_BYTES = 1 << 18
+# A read that fails takes with it what it had read, so it is a small one.
+_FRAME_PIECE_BYTES = 1 << 13
 
 
 class Piece(NamedTuple):
@@ -36,11 +38,14 @@ def read_plain(file: IO[bytes]) -> Iterator[Piece]:
 
 
 def read_frames(path: str, reader: Lz4Reader | ZstdReader) -> Iterator[Piece | Unreadable]:
-    """The decompressed bytes of a zstd or lz4 file, up to the first damage."""
+    """The decompressed bytes of a zstd or lz4 file, up to the first damage.
+
+    That an lz4 file ends within the few bytes of a frame's header is not seen by FastWARC, and so not here.
+    """
     while True:
         offset = reader.frame_start_position() or 0
         try:
-            data = reader.read(_PIECE_BYTES)
+            data = reader.read(_FRAME_PIECE_BYTES)
         except OSError as error:
             yield Unreadable(path, offset, f"the compressed frame that starts here is damaged ({error})")
             return

@@ -61,12 +61,14 @@ def _read(path: str, record: Record) -> Found:
     kind = record.fields.get("warc-type", "").lower()
     url = record.fields.get("warc-target-uri", "").removeprefix("<").removesuffix(">")
     date = _date(record.fields.get("warc-date", ""))
-    if kind == "conversion":
-        return _document(record, url, date, record.fields, record.content)
     scheme = url.partition(":")[0].lower()
-    if kind != "response" or scheme in _NO_HTTP:
-        return OtherRecord(scheme if kind == "response" else kind or "unknown")
+    if kind == "response" and scheme in _NO_HTTP:
+        return OtherRecord(scheme)
+    if kind not in ("response", "conversion"):
+        return OtherRecord(kind or "unknown")
     try:
+        if kind == "conversion":
+            return _document(record, url, date, record.fields, record.content)
         status, fields, body = parse_response(record.content)
         if status != 200:
             return Dropped(url, date, "http_status")

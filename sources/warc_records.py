@@ -25,10 +25,10 @@ _MAX_HEAD = 1 << 16
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _TYPE = re.compile(rb"^WARC-Type[ \t]*:", re.I | re.M)
 
+# What a record starts with, and what is looked for where none should: there a page may speak of WARC.
 _START = b"WARC/"
-# The line that starts a record, and how many bytes it can have.
-_VERSION = re.compile(rb"WARC/\d{1,2}\.\d{1,3}\r?\n")
-_VERSION_BYTES = 13
+_CERTAIN_START = re.compile(rb"WARC/\d{1,2}\.\d{1,3}\r?\n(?:[^\r\n]+\r?\n){0,60}?(?i:WARC-Type)[ \t]*:")
+_CERTAIN_BYTES = 1 << 13
 
 
 class Record(NamedTuple):
@@ -96,12 +96,13 @@ def _read_record(run: ByteRun, at: int, offset: int) -> tuple[Record, int]:
     _, fields = parse_fields(head)
     stated = fields.get("content-length", "")
     if not _LENGTH.fullmatch(stated):
-        raise _DamageError(f"the Content-Length of the record that starts here is {stated[:40]!r}")
+        fault = f"the Content-Length {stated[:40]!r}, which is no number" if stated else "no Content-Length"
+        raise _DamageError(f"the record that starts here has {fault}")
     length, start = int(stated), at + len(head)
     end = start + length
     kept = length if length <= MAX_CONTENT else _SAMPLE
     whole = run.reach(start + kept, keep=at)
-    content = run.bytes_at(start, start + kept)
+    data, data_start = run.data, run.start
     # A damaged Content-Length must not make the rest of the file pass for one large record.
     if kept < length and _find_record(run, start, end):
         raise _DamageError(f"the record that starts here has a Content-Length, {length}, that takes in other records")
@@ -111,6 +112,7 @@ def _read_record(run: ByteRun, at: int, offset: int) -> tuple[Record, int]:
     if following is None:
         cut = run.damage is not None
         raise _DamageError(f"the record that starts here does not end after its {length} bytes", cut=cut)
+    content = data[start - data_start : start - data_start + kept]
     return Record(offset, fields, content, length), following
 
 
@@ -161,14 +163,15 @@ def _find_record(run: ByteRun, at: int, limit: int | None = None) -> int | None:
     """Where from `at` on, and before `limit`, the next record starts."""
     at = max(at, run.start)
     while limit is None or at < limit:
-        found = _VERSION.search(run.data, at - run.start)
-        if found:
-            at = run.start + found.start()
-            if _TYPE.search(_head(run, at) or b""):
-                return at if limit is None or at < limit else None
-            at += 1
-        else:
-            at = max(at, run.end - _VERSION_BYTES)
+        found = run.data.find(_START, at - run.start)
+        if found < 0:
+            at = max(at, run.end - len(_START) + 1)
             if not run.extend(keep=at):
                 return None
+            continue
+        at = run.start + found
+        run.reach(at + _CERTAIN_BYTES, keep=at)
+        if _CERTAIN_START.match(run.data, at - run.start, at - run.start + _CERTAIN_BYTES):
+            return at if limit is None or at < limit else None
+        at += 1
     return None

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sources.pages import Dropped, Found, Page, Unreadable
 from sources.warc import read_warc
@@ -170,6 +172,24 @@ def test_a_member_that_breaks_down_into_nonsense_is_one_damage(tmp_path: Path) -
     found = read(tmp_path, bytes(data) + MEMBERS[0])
     assert [item.offset for item in found if isinstance(item, Unreadable)] == [0]
     assert isinstance(found[-1], Page)
+
+
+BITS = st.sampled_from(
+    [*RECORDS, *MEMBERS, b"WARC/1.0\r\n", b"WARC-Type: response\r\nContent-Length: 99999999999\r\n\r\n"]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(BITS | st.binary(max_size=40), max_size=6), st.integers(0, 60), st.sampled_from(["a.warc", "a.warc.gz"])
+)
+def test_whatever_is_in_a_file_it_is_read_to_its_end(tmp_path: Path, bits: list[bytes], cut: int, name: str) -> None:
+    data = b"".join(bits)
+    found = read(tmp_path, data[: len(data) - cut] + MEMBERS[0], name)
+    assert found
+    assert isinstance(found[-1], Page | Unreadable)
+    if name.endswith(".gz") and not data.startswith(b"WARC/"):
+        assert isinstance(found[-1], Page)
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
