@@ -38,7 +38,8 @@ class DivergedError(ValueError):
 class ProxyConfig:
     """Sizes of a run. `batch` is rows of `context` tokens; `heads` unsaid gives heads of 64, or of 32 below width 256.
 
-    The defaults are a run of one and a half minutes on two cores.
+    The defaults take about 75 s on two cores with 8,192 ids. Untied, such short runs end 0.1 to 0.4 nats lower than
+    tied and mind the learning rate less (measured; twice the default costs 0.1 nats).
     """
 
     layers: int = 4
@@ -46,9 +47,10 @@ class ProxyConfig:
     steps: int = 200
     context: int = 256
     batch: int = 8
-    learning_rate: float = 1e-2
+    learning_rate: float = 4e-3
     heads: int | None = None
     kv_heads: int | None = None
+    tied: bool = False
 
     def __post_init__(self) -> None:
         for name in ("layers", "width", "steps", "context", "batch"):
@@ -59,7 +61,8 @@ class ProxyConfig:
         heads = self.heads or max(1, self.width // (64 if self.width >= 256 else 32))
         # 8/3 of the width gives SwiGLU's three matrices the weights of a plain MLP's two.
         hidden = -(-8 * self.width // (3 * 32)) * 32
-        return GPTConfig(vocabulary, self.layers, self.width, heads, self.kv_heads or heads, self.context, hidden)
+        kv_heads = self.kv_heads or heads
+        return GPTConfig(vocabulary, self.layers, self.width, heads, kv_heads, self.context, hidden, self.tied)
 
 
 @dataclass(frozen=True, slots=True)
