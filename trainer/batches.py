@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from corpus.hashing import keyed
 from mixtures.token_shards import TokenShards
 
 
@@ -42,29 +43,12 @@ class Batches:
         """The block that comes `number`-th since the first step of the first epoch: int64[context + 1]."""
         epoch, place = divmod(number, self.blocks)
         if self._order[0] != epoch:
-            self._order = (epoch, keyed_permutation(self.blocks, self.seed, epoch))
+            # Different numbers have different hashes, so nothing ties; and no release of NumPy shuffles them anew.
+            hashes = keyed(np.arange(self.blocks, dtype=np.uint64), "blocks", self.seed, epoch)
+            self._order = (epoch, np.argsort(hashes))
         start = int(self._order[1][place]) * self.context
         end = start + self.context + 1
         first = int(np.searchsorted(self._starts, start, side="right")) - 1
         last = int(np.searchsorted(self._starts, end, side="left"))
         pieces = [self._shards[i][max(0, start - self._starts[i]) : end - self._starts[i]] for i in range(first, last)]
         return np.concatenate(pieces).astype(np.int64)
-
-
-def keyed_permutation(size: int, *key: int) -> NDArray[np.int64]:
-    """The numbers below `size` in an order that `key`, integers modulo 2^64, fixes: int64[size].
-
-    NumPy's own shuffles may change with its version; this order does not. It sorts by SplitMix64 (Steele et al. 2014),
-    which is one to one, so that no two numbers tie.
-    """
-    state = np.zeros(1, np.uint64)
-    for part in key:
-        state = _splitmix64(state ^ np.uint64(part % (1 << 64)))
-    return np.argsort(_splitmix64(np.arange(size, dtype=np.uint64) + state))
-
-
-def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

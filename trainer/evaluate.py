@@ -39,16 +39,18 @@ class Heldout:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """`sources` lacks every source without validation shards."""
+    """Losses of the sources that have validation shards; `unmeasured` are those trained on that have none."""
 
     overall: Heldout
     sources: dict[str, Heldout]
+    unmeasured: list[str]
 
 
 def validate(model: GPT, shards: TokenShards, train_counts: NDArray[np.int64], rows: int) -> Validation | None:
     """Losses of `model` on the validation shards, `rows` windows at a time; None where there are none.
 
-    `train_counts`, int64[vocabulary], are the counts of the training tokens (see `count_tokens`).
+    `train_counts`, int64[vocabulary], are the counts of the training tokens (see `count_tokens`). Raises `ValueError`
+    for validation documents that are all empty.
     """
     nats_of = -np.log((train_counts + 1) / (train_counts.sum() + len(train_counts)))
     totals: dict[str, tuple[int, int, float, float]] = {}
@@ -57,12 +59,14 @@ def validate(model: GPT, shards: TokenShards, train_counts: NDArray[np.int64], r
         own = list(group)
         tokens = np.concatenate([shards.tokens(entry) for entry in own])
         nats = total_nats(model, tokens, shards.manifest.eos_id, rows)
-        text_bytes = sum(entry.text_bytes for entry in own)
+        if not (text_bytes := sum(entry.text_bytes for entry in own)):
+            raise ValueError(f"{shards.folder}: the validation text of {source} is empty; leave its shards out")
         totals[source] = (len(tokens), text_bytes, nats, float(nats_of[tokens].sum()))
     if not totals:
         return None
     overall = _heldout(*(sum(column) for column in zip(*totals.values(), strict=True)))
-    return Validation(overall, {source: _heldout(*total) for source, total in totals.items()})
+    sources = {source: _heldout(*total) for source, total in totals.items()}
+    return Validation(overall, sources, sorted({entry.source for entry in shards.entries("train")} - sources.keys()))
 
 
 def total_nats(model: GPT, tokens: NDArray[np.integer], eos_id: int, rows: int) -> float:

@@ -29,6 +29,8 @@ class GPTConfig:
     tied: bool = True
 
     def __post_init__(self) -> None:
+        if min(self.heads, self.kv_heads) < 1:
+            raise ValueError(f"{self.heads} heads and {self.kv_heads} kv_heads: there must be at least 1 of each")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"width {self.width} over {self.heads} heads: RoPE needs an even whole number per head")
         if self.heads % self.kv_heads:

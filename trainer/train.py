@@ -58,10 +58,10 @@ class ProxyConfig:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
 
     def model(self, vocabulary: int) -> GPTConfig:
-        heads = self.heads or max(1, self.width // (64 if self.width >= 256 else 32))
+        heads = max(1, self.width // (64 if self.width >= 256 else 32)) if self.heads is None else self.heads
         # 8/3 of the width gives SwiGLU's three matrices the weights of a plain MLP's two.
         hidden = -(-8 * self.width // (3 * 32)) * 32
-        kv_heads = self.kv_heads or heads
+        kv_heads = heads if self.kv_heads is None else self.kv_heads
         return GPTConfig(vocabulary, self.layers, self.width, heads, kv_heads, self.context, hidden, self.tied)
 
 
@@ -106,6 +106,8 @@ def train_proxy(
                 progress(len(losses), loss)
             losses.append(loss)
         validation = validate(model, shards, counts, config.batch)
+    if validation is not None and not math.isfinite(loss := validation.overall.nats_per_token):
+        raise DivergedError(f"training diverged at its last step, {config.steps - 1}: the validation loss is {loss}")
     every = max(1, config.steps // CURVE_POINTS)
     last = losses[-max(1, round(FINAL_STEPS * config.steps)) :]
     return ProxyResult(
@@ -171,8 +173,9 @@ def _reproducible(seed: int) -> Iterator[None]:
         torch.use_deterministic_algorithms(True)
         # It only makes reads of uninitialised memory show, and costs 5 % of a step.
         switches.fill_uninitialized_memory = False
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        # The weights are drawn on the CPU and nothing else is random.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
             yield
     finally:
         torch.set_num_threads(threads)

@@ -115,7 +115,10 @@ def test_parameters_of_a_size_counted_by_hand() -> None:
     assert built().parameters_count() == 512 * 64 + 2 * (attention + 3 * 64 * 96 + 2 * 64) + 64
 
 
-@pytest.mark.parametrize(("heads", "kv_heads", "words"), [(3, 3, "width 64 over 3 heads"), (4, 3, "cannot share 3")])
+@pytest.mark.parametrize(
+    ("heads", "kv_heads", "words"),
+    [(3, 3, "width 64 over 3 heads"), (4, 3, "cannot share 3"), (0, 1, "at least 1"), (4, 0, "at least 1")],
+)
 def test_sizes_that_do_not_divide(heads: int, kv_heads: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         GPTConfig(512, 2, 64, heads, kv_heads, 32, 96)

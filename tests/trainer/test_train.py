@@ -81,14 +81,15 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_planted_chain_is_learned_to_its_own_entropy(tokens: str) -> None:
-    result = train_proxy(tokens, ProxyConfig(layers=2, width=64, steps=150, context=32, batch=16), seed=0)
+    config = ProxyConfig(layers=1, width=32, steps=100, context=32, batch=16, learning_rate=1e-2)
+    result = train_proxy(tokens, config, seed=0)
     assert result.validation is not None
     found, truth = result.validation.overall, true_entropy(markov(30, seed=2))
-    assert truth <= found.nats_per_token < truth + 0.06
+    assert truth <= found.nats_per_token < truth + 0.08
     assert found.nats_per_token < found.unigram_nats_per_token - 1
     assert result.final_loss < result.unigram_entropy - 1
     assert result.initial_loss == pytest.approx(math.log(24), rel=0.02)
-    assert result.train_tokens == 150 * 16 * 32
+    assert result.train_tokens == 100 * 16 * 32
 
 
 def test_the_same_inputs_give_the_same_bits_and_another_seed_does_not(tokens: str) -> None:
@@ -144,6 +145,19 @@ def test_divergence_is_an_error_that_names_the_step(tokens: str) -> None:
         train_proxy(tokens, config, seed=0)
 
 
+def test_weights_spoiled_by_the_last_step_are_no_result(tokens: str) -> None:
+    config = dataclasses.replace(SMALL, learning_rate=1e300, steps=1)
+    with pytest.raises(DivergedError, match="last step, 0: the validation loss is nan"):
+        train_proxy(tokens, config, seed=0)
+
+
+def test_validation_documents_without_text_have_no_bits_per_byte(tmp_path: Path) -> None:
+    empty = shard(tmp_path, "books", [np.array([], np.int64)], "validation")
+    folder = write(tmp_path, [shard(tmp_path, "c4", markov(40, seed=1)), empty])
+    with pytest.raises(ValueError, match="the validation text of books is empty"):
+        train_proxy(folder, SMALL, seed=0)
+
+
 def test_too_few_tokens_for_a_batch(tmp_path: Path) -> None:
     folder = write(tmp_path, [shard(tmp_path, "c4", [np.arange(1, 20)])])
     with pytest.raises(ValueError, match="has 20 training tokens; a batch of 4 rows of 16 needs 65"):
@@ -154,6 +168,7 @@ def test_a_source_without_validation_is_absent_and_none_at_all_is_null(tokens: s
     result = train_proxy(tokens, SMALL, seed=0)
     assert result.validation is not None
     assert set(result.validation.sources) == {"c4"}
+    assert result.validation.unmeasured == ["books"]
     assert result.validation.sources["c4"] == result.validation.overall
     folder = write(tmp_path, [shard(tmp_path, "c4", markov(40, seed=1))])
     assert train_proxy(folder, SMALL, seed=0).validation is None
@@ -188,6 +203,7 @@ def test_bits_per_byte_by_hand(tmp_path: Path) -> None:
     nats = -math.log(3 / 28) - math.log(2 / 28) - math.log(1 / 28) - 2 * math.log(2 / 28)
     assert found.sources["books"].unigram_nats_per_token == pytest.approx(nats / 5)
     assert found.sources["books"].unigram_bits_per_byte == pytest.approx(nats / math.log(2) / 9)
+    assert found.unmeasured == []
     assert entropy(count_tokens(shards)) == pytest.approx(1.5 * math.log(2))
 
 
