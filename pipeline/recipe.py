@@ -151,7 +151,7 @@ class Proxy(Strict):
     steps: Count = 200
     context: Count = 256
     batch: Count = 8
-    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
 
 
 class Recipe(Strict):

@@ -103,5 +103,5 @@ def test_too_few_tokens_for_a_batch_says_how_many_it_takes(tmp_path: Path) -> No
 
 
 def test_the_order_is_pinned_so_that_no_release_reorders_a_run(tmp_path: Path) -> None:
-    inputs, _ = Batches(folder(tmp_path, {"c4": [10]}), context=10, batch=9, seed=1).at(0)
-    assert (inputs[:, 0] // 9).tolist() == [4, 6, 5, 1, 8, 3, 0, 2, 7]
+    inputs, _ = Batches(folder(tmp_path, {"c4": [10]}), context=11, batch=9, seed=1).at(0)
+    assert (inputs[:, 0] // 10).tolist() == [4, 6, 5, 1, 8, 3, 0, 2, 7]

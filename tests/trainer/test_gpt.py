@@ -3,6 +3,7 @@
 import cmath
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -62,6 +63,50 @@ def test_rope_is_multiplication_by_a_complex_number_of_length_one() -> None:
             wanted = torch.complex(x[..., position, i], x[..., position, i + width // 2]) * turn
             torch.testing.assert_close(turned[..., position, i], wanted.real)
             torch.testing.assert_close(turned[..., position, i + width // 2], wanted.imag)
+
+
+def plain(weights: dict[str, np.ndarray], tokens: list[int], heads: int, kv_heads: int, layers: int) -> np.ndarray:
+    """The same model, one position and one head at a time, with complex numbers for RoPE."""
+
+    def normed(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
+        return x / np.sqrt((x**2).mean() + 1e-6) * gain
+
+    def turned(x: np.ndarray, position: int) -> np.ndarray:
+        half = len(x) // 2
+        return (x[:half] + 1j * x[half:]) * np.exp(1j * position * 10_000.0 ** -(np.arange(half) / half))
+
+    xs = [weights["embedding.weight"][token] for token in tokens]
+    for layer in range(layers):
+        own = {key.removeprefix(f"blocks.{layer}."): value for key, value in weights.items()}
+        inputs = [normed(x, own["attention_norm.weight"]) for x in xs]
+        queries, keys, values = (
+            [(own[f"attention.{name}.weight"] @ x).reshape(count, -1) for x in inputs]
+            for name, count in (("query", heads), ("key", kv_heads), ("value", kv_heads))
+        )
+        for t in range(len(xs)):
+            mixed = []
+            for head in range(heads):
+                shared = head * kv_heads // heads
+                query = turned(queries[t][head], t)
+                scores = [(query * turned(keys[s][shared], s).conj()).real.sum() for s in range(t + 1)]
+                chances = np.exp(np.array(scores) / np.sqrt(2 * len(query)))
+                mixed.append(sum(c * values[s][shared] for s, c in enumerate(chances / chances.sum())))
+            xs[t] = xs[t] + own["attention.out.weight"] @ np.concatenate(mixed)
+            y = normed(xs[t], own["mlp_norm.weight"])
+            gate = own["mlp.gate.weight"] @ y
+            xs[t] = xs[t] + own["mlp.out.weight"] @ (gate / (1 + np.exp(-gate)) * (own["mlp.up.weight"] @ y))
+    return np.stack([weights["head.weight"] @ normed(x, weights["norm.weight"]) for x in xs])
+
+
+def test_logits_are_those_of_the_model_written_out_in_numpy() -> None:
+    model = GPT(GPTConfig(vocabulary=13, layers=2, width=24, heads=6, kv_heads=2, context=9, hidden=20, tied=False))
+    generator = np.random.default_rng(4)
+    weights = {name: generator.normal(0, 0.5, weight.shape) for name, weight in model.state_dict().items()}
+    model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
+    tokens = [3, 1, 12, 0, 7, 7, 2, 5, 9]
+    with torch.no_grad():
+        logits = model.double()(torch.tensor([tokens]))[0].numpy()
+    np.testing.assert_allclose(logits, plain(weights, tokens, heads=6, kv_heads=2, layers=2), rtol=1e-5, atol=1e-5)
 
 
 def test_attention_scores_depend_on_the_distance_alone() -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mixtures.token_shards import ShardEntry, TokenShards, Vocabulary, write_manifest, write_shard
+from trainer.batches import Batches
 from trainer.evaluate import count_tokens, entropy, total_nats, validate
 from trainer.gpt import GPT, GPTConfig
 from trainer.train import DivergedError, ProxyConfig, schedule, train_proxy
@@ -103,6 +105,29 @@ def test_the_same_inputs_give_the_same_bits_and_another_seed_does_not(tokens: st
     assert other.unigram_entropy == first.unigram_entropy
 
 
+def test_every_step_is_adamw_on_its_own_gradient_at_the_scheduled_rate(tokens: str) -> None:
+    torch.manual_seed(3)
+    model = GPT(SMALL.model(24))
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95))
+    optimizer.param_groups.clear()
+    for weight in model.parameters():
+        optimizer.add_param_group({"params": weight, "weight_decay": 0.1 if weight.ndim == 2 else 0.0})
+    batches = Batches(TokenShards.open(tokens), SMALL.context, SMALL.batch, seed=3)
+    wanted = []
+    for step in range(SMALL.steps):
+        inputs, targets = batches.at(step)
+        loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+        wanted.append(loss.item())
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = SMALL.learning_rate * schedule(step, SMALL.steps)
+        optimizer.step()
+    losses = [loss for _, loss in train_proxy(tokens, SMALL, seed=3).curve]
+    assert losses == pytest.approx(wanted, rel=1e-5)
+
+
 def test_one_thread_in_the_environment_gives_the_same_bits(tokens: str) -> None:
     program = (
         "import dataclasses, json, sys; from trainer.train import ProxyConfig, train_proxy;"
@@ -130,7 +155,9 @@ def test_what_it_changes_in_torch_is_as_it_was(tokens: str) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        train_proxy(tokens, SMALL, seed=0)
+        inside: set[int] = set()
+        train_proxy(tokens, SMALL, seed=0, progress=lambda step, loss: inside.add(torch.get_num_threads()))
+        assert inside == {os.cpu_count()}
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(threads)
