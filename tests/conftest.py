@@ -7,6 +7,12 @@ from pathlib import Path
 from pydoc_data.topics import topics
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every run, so that a change is blamed for what it broke and for nothing else; and no deadline,
+# which would measure what else the machine is doing.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.load_profile("suite")
 
 SHARED = Path(__file__).parents[1].parent / "shared/data"
 

@@ -262,26 +262,23 @@ def test_character_sets() -> None:
 
 
 @given(texts)
-@settings(deadline=None)
 def test_gopher_quality_numbers(text: str) -> None:
     assume(has_words(text))
     check_every_number(text, "gopher_quality")
 
 
 @given(texts)
-@settings(deadline=None)
 def test_gopher_repetition_numbers(text: str) -> None:
     check_every_number(text, "gopher_repetition")
 
 
 @given(texts)
-@settings(deadline=None)
 def test_fineweb_numbers(text: str) -> None:
     check_every_number(text, "fineweb")
 
 
 @given(texts, c4_settings)
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 def test_c4_lines_and_sentences(text: str, parameters: dict[str, object]) -> None:
     [family] = rules.resolve([{"c4": parameters}])
     assert not disagreements([text], [family])
@@ -291,7 +288,7 @@ def test_c4_lines_and_sentences(text: str, parameters: dict[str, object]) -> Non
 
 
 @given(texts, c4_settings, st.permutations(sorted(rules.FAMILIES)), st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_chain_of_made_up_rules(text: str, c4: dict[str, object], order: list[str], data: st.DataObject) -> None:
     spec: list[object] = []
     for name in order:
@@ -304,7 +301,6 @@ def test_chain_of_made_up_rules(text: str, c4: dict[str, object], order: list[st
 
 
 @given(texts, st.booleans())
-@settings(deadline=None)
 def test_c4_line_counts(text: str, terminal_punctuation: bool) -> None:
     parameters = {"terminal_punctuation": terminal_punctuation, "max_lorem_ipsum": None, "max_curly_bracket": None}
     [family] = rules.resolve([{"c4": {**parameters, "max_word_length": 10}}])
