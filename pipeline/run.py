@@ -3,8 +3,10 @@
 What comes out, in the run's folder: `steps/`, `summary.json`, `report.html`, and `recipe.yaml` as it was run.
 """
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ from corpus import storage
 from pipeline import report, steps
 from pipeline.cluster import Cluster
 from pipeline.graph import steps_of
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, RecipeError
 from pipeline.steps import Progress, Step
 from pipeline.summary import summarise
 
@@ -29,8 +31,39 @@ class Result:
 
 
 def run(recipe: Recipe, root: str, cluster: Cluster, show: Callable[[Progress], None]) -> Result:
-    """Run what is not done yet. Raises `RecipeError` before anything starts if the recipe's inputs are not there."""
+    """Run what is not done yet.
+
+    Raises `RecipeError` before anything starts if the recipe's inputs are not there or another run has the folder.
+    """
     all_steps = steps_of(recipe)
+    with _alone(root):
+        return _run(recipe, root, all_steps, cluster, show)
+
+
+@contextlib.contextmanager
+def _alone(root: str) -> Iterator[None]:
+    """Two runs in one folder would clear away each other's unfinished files, so the second is refused.
+
+    The system lets go of the lock however a run ends. A remote store has none: there it is up to the user.
+    """
+    path = storage.local_path(storage.join(root, ".lock"))
+    if path is None:
+        yield
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RecipeError(
+                f"another run is at work in {root}; wait for it, or give another folder by --out"
+            ) from error
+        yield
+
+
+def _run(
+    recipe: Recipe, root: str, all_steps: list[Step], cluster: Cluster, show: Callable[[Progress], None]
+) -> Result:
     todo = steps.stale(root, all_steps)
     storage.write_bytes(
         storage.join(root, "recipe.yaml"), yaml.safe_dump(recipe.model_dump(), sort_keys=False).encode()

@@ -111,7 +111,7 @@ def counts_of(root: str, step: Step) -> Counts:
 
 
 def timing_of(root: str, step: Step) -> dict[str, float]:
-    """Seconds: `seconds` by the clock over all attempts' last, `task_seconds` summed over the parts."""
+    """`seconds` by the clock in the attempt that finished, `task_seconds` summed over the parts of all attempts."""
     timing: dict[str, float] = storage.read_json(storage.join(folder(root, step), "timing.json"))
     return timing
 

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from pipeline import steps
 from pipeline.cluster import Cluster
 from pipeline.console import warnings
-from pipeline.recipe import load
+from pipeline.recipe import RecipeError, load
 from pipeline.run import Result, run
 
 
@@ -190,6 +190,25 @@ def test_a_run_in_object_storage(small_recipe: Callable[..., str], planted: dict
     summary = go(small_recipe(), "memory://bucket/run").summary
     assert summary["sources"]["web"]["dropped"] == planted
     assert go(small_recipe(), "memory://bucket/run").ran == []
+
+
+def test_a_second_run_in_the_same_folder_is_refused_while_the_first_is_at_work(
+    small_recipe: Callable[..., str], planted: dict[str, int], tmp_path: Path
+) -> None:
+    recipe, root = small_recipe(), tmp_path / "run"
+    refused = []
+
+    def start_another(progress: steps.Progress) -> None:
+        if not refused:
+            with pytest.raises(RecipeError, match="another run is at work in") as error:
+                go(recipe, root)
+            refused.append(error)
+
+    with Cluster(0) as cluster:
+        result = run(load(recipe), str(root), cluster, start_another)
+    assert refused
+    assert result.summary["sources"]["web"]["dropped"] == planted
+    assert go(recipe, root).ran == [], "the folder is free again"
 
 
 @pytest.mark.parametrize("nothing", ["", '{"text": "Zu kurz."}\n'])
