@@ -1,33 +1,33 @@
 """The rules FineWeb adds to Gopher's and C4's (Penedo et al. 2024, arXiv:2406.17557, section 3.6): pages of lists.
 
-In comes a text, out come its numbers; the text is not changed. A line is what new lines part and is not blank; detail
-is as in datatrove 0.10.1. Without a line every ratio is 0.
+In come texts, out come their numbers; the texts are not changed. Detail is as in datatrove 0.10.1.
 """
 
-from filters.family import Family, Rule, Values
-from filters.text import TERMINALS, Text, duplicates
+import numpy as np
+
+from filters import languages
+from filters.family import Columns, Family, Rule, as_columns
+from filters.languages import Language
+from kernels import web_lines
+from kernels.texts import Texts
 
 _SHORT_LINE = 30
 _ORIGIN = "FineWeb, arXiv:2406.17557"
 
 
-def measure(text: Text) -> tuple[Values, Text]:
-    """Signals of `fineweb`.
+def measure(texts: Texts, *, by_language: bool) -> tuple[Columns, Texts]:
+    """Signals of `fineweb`: see `kernels.web_lines.measure_fineweb`.
 
-    lines. punctuated_line_ratio: lines whose last character ends a sentence in some script, to all lines.
-    short_line_ratio: lines of at most 30 code points to all lines. duplicate_character_ratio: code points of lines that
-    repeat an earlier one, to those of the text without its new lines. newline_ratio: new lines to words.
+    A line is short that has at most 30 code points, or as many as say the same in the text's language.
     """
-    newlines = text.content.count("\n")
-    lines = [line for line in text.content.split("\n") if line and not line.isspace()]
-    n_lines = max(len(lines), 1)
-    return {
-        "lines": len(lines),
-        "punctuated_line_ratio": sum(line[-1] in TERMINALS for line in lines) / n_lines,
-        "short_line_ratio": sum(len(line) <= _SHORT_LINE for line in lines) / n_lines,
-        "duplicate_character_ratio": duplicates(lines)[1] / max(len(text.content) - newlines, 1),
-        "newline_ratio": newlines / len(text.words) if text.words else 0.0,
-    }, text
+    known = languages.load()
+    stretch = {label: language.characters for label, language in known.items()} if by_language else {}
+    short_line = [round(_SHORT_LINE * stretch.get(label or "en", 1.0)) for label in texts.languages]
+    return as_columns(web_lines.FINEWEB, web_lines.measure_fineweb(texts, np.array(short_line, np.int64))), texts
+
+
+def _per_word(language: Language) -> float:
+    return 1 / language.words
 
 
 FAMILY = Family(
@@ -51,6 +51,7 @@ FAMILY = Family(
             0.01,
             f"datatrove 0.10.1, by which FineWeb was made; {_ORIGIN} says 0.1",
         ),
-        Rule("fineweb_too_many_newlines", "newline_ratio", "max", 0.3, _ORIGIN),
+        Rule("fineweb_too_many_newlines", "newline_ratio", "max", 0.3, _ORIGIN, by_language=_per_word),
     ),
+    parameters={"by_language": True},
 )

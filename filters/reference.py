@@ -8,19 +8,19 @@ that, in a crawl small enough to be its own sample, a page's score would be memo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.special import expit
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from corpus import storage
+from kernels.bag_of_words import bags, decide
+from kernels.texts import Texts
 
 FEATURES = 1 << 18
 # With less than this share of the pages on the smaller side, hosts do not split a crawl: it has too few of them.
@@ -61,7 +61,11 @@ def train(positives: Sequence[str], pages: Sequence[str], urls: Sequence[str]) -
     labels = np.repeat([1, 0], [len(positives), len(pages)])
     if len(set(zip(sides.tolist(), labels.tolist(), strict=True))) < 4:
         return Model(weights, by_host, None)
-    features = _features([*positives, *pages])
+    # It takes a second to import, and most commands never train.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
+    features = _features(Texts.of([*positives, *pages]))
     for held_out in (0, 1):
         seen = np.flatnonzero(sides != held_out)
         # Balanced, since the share of references among the samples says nothing about the crawl. One thread, since
@@ -69,14 +73,14 @@ def train(positives: Sequence[str], pages: Sequence[str], urls: Sequence[str]) -
         with threadpool_limits(1):
             fit = LogisticRegression(C=10.0, class_weight="balanced", max_iter=300).fit(features[seen], labels[seen])
         weights[held_out] = np.append(fit.coef_[0], fit.intercept_)
-    return Model(weights, by_host, float(roc_auc_score(labels, _probabilities(weights, features, sides))))
+    both = features @ weights[:, :-1].T + weights[:, -1]
+    return Model(weights, by_host, float(roc_auc_score(labels, both[np.arange(len(sides)), sides])))
 
 
-def score(model: Model, texts: Sequence[str], urls: Sequence[str]) -> NDArray[np.float32]:
+def score(model: Model, texts: Texts, urls: Sequence[str]) -> NDArray[np.float32]:
     """P(reference) of each page, by the model that has not seen its host."""
-    if not texts:
-        return np.empty(0, np.float32)
-    return _probabilities(model.weights, _features(texts), _sides(texts, urls, model.by_host)).astype(np.float32)
+    sides = _sides(texts.to_list(), urls, model.by_host)
+    return np.asarray(expit(decide(texts, model.weights, sides)), np.float32)
 
 
 def _sides(texts: Sequence[str], urls: Sequence[str], by_host: bool) -> NDArray[np.int64]:
@@ -86,14 +90,9 @@ def _sides(texts: Sequence[str], urls: Sequence[str], by_host: bool) -> NDArray[
     return np.array([xxhash.xxh3_64_intdigest(key) & 1 for key in keys], np.int64)
 
 
-def _features(texts: Sequence[str]) -> Any:
-    vectorizer = HashingVectorizer(n_features=FEATURES, ngram_range=(1, 2), alternate_sign=False, dtype=np.float32)
-    return vectorizer.transform(texts)
-
-
-def _probabilities(weights: NDArray[np.float64], features: Any, sides: NDArray[np.int64]) -> NDArray[np.float64]:
-    both = features @ weights[:, :-1].T + weights[:, -1]
-    return np.asarray(expit(both[np.arange(len(sides)), sides]))
+def _features(texts: Texts) -> csr_array:
+    indices, values, starts = bags(texts, FEATURES)
+    return csr_array((values, indices, starts), shape=(len(texts), FEATURES))
 
 
 def above_cutoff(scores: NDArray[np.float32], sizes: NDArray[np.int64], keep: float) -> NDArray[np.bool_]:

@@ -16,13 +16,28 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from filters import c4, fineweb, gopher
-from filters.family import Family
-from filters.text import Text
+from filters import c4, datatrove_filters, fineweb, gopher, plain_counts, refinedweb
+from filters.family import Columns, Family, Rule
+from filters.languages import load as load_languages
+from kernels.texts import Texts
 
-FAMILIES = {family.name: family for family in (gopher.QUALITY, gopher.REPETITION, c4.FAMILY, fineweb.FAMILY)}
+# How a signal's column is kept, by its type.
+DTYPES: Mapping[type, type] = {int: np.int64, float: np.float64, str: np.object_}
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        gopher.QUALITY,
+        gopher.REPETITION,
+        c4.FAMILY,
+        fineweb.FAMILY,
+        refinedweb.FAMILY,
+        plain_counts.FAMILY,
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +73,12 @@ def _family(entry: object) -> Family:
     if not (isinstance(entry, Mapping) and len(entry) == 1):
         raise ValueError(f"rules: {entry!r} is neither the name of a family nor {{name: {{parameter: value}}}}")
     [(name, settings)] = entry.items()
-    if name not in FAMILIES:
-        raise ValueError(f"rules: no family {name!r}; the nearest is {_nearest(name, FAMILIES)!r}")
     if not isinstance(settings, Mapping):
         raise ValueError(f"rules: {name} takes {{parameter: value}}, not {settings!r}")
+    if str(name).startswith(datatrove_filters.PREFIX):
+        return datatrove_filters.family(name, settings)
+    if name not in FAMILIES:
+        raise ValueError(f"rules: no family {name!r}; the nearest is {_nearest(name, FAMILIES)!r}")
     return _with_settings(FAMILIES[name], settings)
 
 
@@ -74,7 +91,7 @@ def _with_settings(family: Family, settings: Mapping[Any, Any]) -> Family:
             )
         if name in family.parameters:
             wanted = type(family.parameters[name])
-            if type(value) is not wanted:
+            if type(value) is not wanted and not (wanted is float and _is_number(value)):
                 raise ValueError(f"rules: {family.name} {name} must be of type {wanted.__name__}, not {value!r}")
         elif not (value is None or _is_number(value)):
             raise ValueError(f"rules: {family.name} {name} must be a number, or null for no such rule, not {value!r}")
@@ -95,39 +112,39 @@ def _nearest(name: object, known: Iterable[str]) -> str:
     return difflib.get_close_matches(str(name), known, n=1, cutoff=0)[0]
 
 
-def measure(
-    texts: pa.LargeStringArray, families: Sequence[Family]
-) -> tuple[dict[str, NDArray[Any]], pa.LargeStringArray]:
-    """Every signal of every family as a column (int64 or float64, never NaN), and the texts the last family leaves."""
-    columns = {
-        family.column(signal): np.zeros(len(texts), dtype)
-        for family in families
-        for signal, dtype in family.signals.items()
-    }
-    finals = []
-    for row, value in enumerate(texts):
-        text = Text(value.as_py())
-        for family in families:
-            values, text = family.measure(text, **family.parameters)
-            for signal, number in values.items():
-                columns[family.column(signal)][row] = number
-        finals.append(text.content)
-    if not any(family.rewrites for family in families):
-        return columns, texts
-    return columns, pa.array(finals, pa.large_string())
+def measure(texts: Texts, families: Sequence[Family]) -> tuple[Columns, Texts]:
+    """Every signal of every family as a column (int64, float64 and never NaN, or strings as objects), and the texts
+    the last family leaves.
+    """
+    columns: Columns = {}
+    for family in families:
+        measured, texts = family.measure(texts, **family.parameters)
+        for signal, kind in family.signals.items():
+            columns[family.column(signal)] = measured[signal].astype(DTYPES[kind])
+    return columns, texts
 
 
-def judge(families: Sequence[Family], signals: Mapping[str, NDArray[Any]] | pa.Table, n: int) -> Verdicts:
-    """The verdicts on `n` documents from their signals, by column name in a mapping or an Arrow table."""
-    rules = [(family.column(rule.signal), rule) for family in families for rule in family.rules]
+def judge(
+    families: Sequence[Family],
+    signals: Mapping[str, NDArray[Any]] | pa.Table,
+    n: int,
+    languages: Sequence[str | None] | None = None,
+) -> Verdicts:
+    """The verdicts on `n` documents from their signals, by column name in a mapping or an Arrow table.
+
+    Where a family goes by language, the bounds on a document are those for its entry in `languages`, if there is one
+    and it is known, and English's otherwise.
+    """
+    rules = [(family, rule) for family in families for rule in family.rules]
     assert len(rules) <= 64, "a rule is a bit of a uint64"
     first = np.full(n, -1, np.int16)
     failed = np.zeros(n, np.uint64)
     # Where in the text the reason was found, 0 where the reason is no place.
     place = np.zeros(n, np.int64)
-    for index, (column, rule) in enumerate(rules):
-        values = np.asarray(signals[column])
-        fails = values < rule.bound if rule.side == "min" else values > rule.bound
+    for index, (family, rule) in enumerate(rules):
+        values = np.asarray(signals[family.column(rule.signal)])
+        bounds = _bounds(family, rule, n, languages)
+        fails = values < bounds if rule.side == "min" else values > bounds
         failed |= fails.astype(np.uint64) << np.uint64(index)
         is_first = fails & (first == -1)
         if rule.is_place:
@@ -135,6 +152,31 @@ def judge(families: Sequence[Family], signals: Mapping[str, NDArray[Any]] | pa.T
             place[is_first] = values[is_first]
         first[is_first] = index
     return Verdicts(first, failed)
+
+
+def _bounds(family: Family, rule: Rule, n: int, languages: Sequence[str | None] | None) -> NDArray[np.float64]:
+    """The rule's bound for each document."""
+    assert rule.bound is not None, "resolve leaves out the rules that are off"
+    if rule.by_language is None or languages is None or not family.parameters["by_language"]:
+        return np.full(n, rule.bound, np.float64)
+    known = load_languages()
+    bound = {label: rule.bound * rule.by_language(language) for label, language in known.items()}
+    return np.array([bound.get(label or "", rule.bound) for label in languages], np.float64)
+
+
+def reasons(
+    families: Sequence[Family], verdicts: Verdicts, signals: Mapping[str, NDArray[Any]] | pa.Table
+) -> pa.StringArray:
+    """What each document is dropped for: the first rule's name, with its detail where it has one; null if it passes."""
+    rules = [(family, rule) for family in families for rule in family.rules]
+    names = pa.array(rule_names(families), pa.string())
+    found = names.take(pa.array(verdicts.first, mask=verdicts.first < 0))
+    for index, (family, rule) in enumerate(rules):
+        if rule.detail:
+            detail = pa.array(np.asarray(signals[family.column(rule.detail)]), pa.string())
+            told = pc.and_(pa.array(verdicts.first == index), pc.not_equal(detail, ""))
+            found = pc.if_else(told, pc.binary_join_element_wise(rule.name, detail, "."), found)
+    return found
 
 
 def rule_names(families: Sequence[Family]) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("corpus", "sources", "filters", "dedup", "mixtures", "trainer", "pipeline")
+PACKAGES = ("corpus", "kernels", "sources", "filters", "dedup", "mixtures", "trainer", "pipeline")
 
 
 Finished = tuple[int, Any]

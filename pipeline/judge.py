@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from corpus import shards
 from corpus.hashing import keyed
-from dedup import exact, lines
 from filters import reference, rules
+from kernels import signatures
+from kernels.texts import Texts
 from pipeline.steps import Counts, Task
 from sources.jsonl import read_jsonl
 from sources.pages import Page
@@ -70,11 +71,11 @@ def judge(task: Task) -> Counts:
     data = shards.read_part(task.inputs["read"], task.number)
     families = rules.resolve(task.params["rules"])
     names = rules.rule_names(families)
-    verdicts = rules.judge(families, data, len(data))
-    first = pa.array(names, pa.string()).take(pa.array(verdicts.first, mask=verdicts.first < 0))
-    reasons = pc.coalesce(_reasons_so_far(data, task.params["language"]), first)
-    stays = pc.is_null(reasons).to_pylist()
-    texts = data["text"].to_pylist()
+    verdicts = rules.judge(families, data, len(data), data["language"].to_pylist())
+    ruled = rules.reasons(families, verdicts, data)
+    reasons = pc.coalesce(_reasons_so_far(data, task.params["language"]), ruled)
+    stays = pc.is_null(reasons)
+    texts = Texts.of(data["text"].combine_chunks())
     columns: dict[str, Any] = {
         "id": data["id"],
         "reason": reasons,
@@ -85,11 +86,12 @@ def judge(task: Task) -> Counts:
         model = reference.Model.load(task.inputs["reference"])
         columns["reference_score"] = reference.score(model, texts, data["url"].to_pylist())
     if task.params["exact"]:
-        hashes = exact.text_hashes(texts).reshape(-1)
+        hashes = signatures.text_hashes(texts).reshape(-1)
         columns["text_hash"] = pa.FixedSizeListArray.from_arrays(hashes, 2)
     if task.params["lines"]:
-        of_lines = [lines.line_hashes(text) if stay else None for text, stay in zip(texts, stays, strict=True)]
-        columns["line_hashes"] = pa.array(of_lines, pa.list_(pa.uint64()))
+        hashes, first = signatures.line_hashes(texts), texts.lines.first
+        of_lines = pa.LargeListArray.from_arrays(first, hashes)
+        columns["line_hashes"] = pc.if_else(stays, of_lines, pa.scalar(None, of_lines.type))
     # A bit means nothing without the list it counts in, and the recipe decides on that.
     table = pa.table(columns).replace_schema_metadata({"rules": json.dumps(names)})
     shards.write(task.file(".parquet"), table)

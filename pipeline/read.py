@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 
 from corpus import storage
 from corpus.documents import DOCUMENT, document_id
-from dedup import minhash
 from filters import language, rules
 from filters.family import Family
+from kernels.signatures import band_hashes
+from kernels.texts import Texts
 from pipeline.steps import Counts, Task
 from sources.extract import extract
 from sources.jsonl import read_jsonl
@@ -29,6 +30,8 @@ from sources.warc import read_warc
 BATCH = 256
 
 BANDS = "minhash_bands"
+# How a signal is kept, by its type.
+ARROW_TYPES = {int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
 def measured_families(measuring: list[dict[str, Any]]) -> tuple[Family, ...]:
@@ -41,7 +44,7 @@ def schema(params: Mapping[str, Any]) -> pa.Schema:
     fields = [*DOCUMENT, pa.field("dropped", pa.string())]
     for family in measured_families(params["measuring"]):
         for signal, dtype in family.signals.items():
-            fields.append(pa.field(family.column(signal), pa.int64() if dtype is int else pa.float64()))
+            fields.append(pa.field(family.column(signal), ARROW_TYPES[dtype]))
     if params["minhash"]:
         fields.append(pa.field(BANDS, pa.list_(pa.uint64(), params["minhash"]["bands"])))
     return pa.schema(fields)
@@ -120,10 +123,11 @@ def _measure(batch: list[Page | Dropped], first_id: int, params: Mapping[str, An
         labels, scores = language.identify(texts, params["language_model"]["path"])
         columns["language"] = [label if text else None for label, text in zip(labels, texts, strict=True)]
         columns["language_score"] = scores
-    signals, final = rules.measure(pa.array(texts, pa.large_string()), measured_families(params["measuring"]))
-    columns |= {"text": final, **signals}
+    batch_texts = Texts.of(texts, columns["language"], columns["url"])
+    signals, final = rules.measure(batch_texts, measured_families(params["measuring"]))
+    columns |= {"text": final.to_arrow(), **signals}
     if params["minhash"]:
-        bands = minhash.band_hashes(final.to_pylist(), **params["minhash"])
+        bands = band_hashes(final, **params["minhash"])
         columns[BANDS] = pa.FixedSizeListArray.from_arrays(bands.reshape(-1), bands.shape[1])
     return pa.table(columns, schema=schema(params))
 

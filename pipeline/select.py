@@ -21,6 +21,7 @@ from corpus import shards, storage
 from corpus.documents import DOCUMENT
 from dedup import exact, lines, minhash
 from filters import reference
+from kernels.texts import Texts
 from pipeline.read import BANDS
 from pipeline.steps import Counts, Task
 
@@ -120,11 +121,14 @@ def _without_repeated(
 
     A text that lost no line is not held to CCNet's minimum: the recipe's own rules have judged it.
     """
-    texts, verdicts = [], []
-    for text, reason in zip(data["text"].to_pylist(), reasons.to_pylist(), strict=True):
-        rest = text if reason else lines.without_lines(text, repeated)
-        texts.append(rest)
-        verdicts.append("repeated_lines" if rest != text and len(rest) < lines.MIN_CHARACTERS else reason)
+    stays = np.flatnonzero(pc.is_null(reasons))
+    before = data["text"].take(stays)
+    left = pa.array(lines.without_lines(Texts.of(before.combine_chunks()), repeated), pa.large_string())
+    too_little = pc.and_(pc.not_equal(left, before), pc.less(pc.utf8_length(left), lines.MIN_CHARACTERS))
+    texts, verdicts = data["text"].to_pylist(), reasons.to_pylist()
+    for row, text, fails in zip(stays, left.to_pylist(), too_little.to_pylist(), strict=True):
+        texts[row] = text
+        verdicts[row] = "repeated_lines" if fails else None
     column = data.schema.get_field_index("text")
     data = data.set_column(column, DOCUMENT.field("text"), pa.array(texts, pa.large_string()))
     return data, pa.chunked_array([pa.array(verdicts, pa.string())])

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # A package may import those before it.
-ORDER = ["corpus", "sources", "filters", "dedup", "mixtures", "trainer", "pipeline"]
+ORDER = ["corpus", "kernels", "sources", "filters", "dedup", "mixtures", "trainer", "pipeline"]
 
 
 def test_the_packages_that_are_installed_are_the_folders_on_disk() -> None:
@@ -45,6 +45,7 @@ def test_constraints_pin_every_dependency_exactly() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [
         *project["dependencies"],
+        *project["optional-dependencies"]["datatrove"],
         *project["optional-dependencies"]["dev"],
         *project["optional-dependencies"]["train"],
     ]

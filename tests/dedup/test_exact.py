@@ -1,8 +1,16 @@
+from collections.abc import Iterable
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.exact import first_copies, text_hashes
+from dedup.exact import first_copies
+from kernels import signatures
+from kernels.texts import Texts
+
+
+def text_hashes(texts: Iterable[str]) -> np.ndarray:
+    return signatures.text_hashes(Texts.of(list(texts)))
 
 
 def test_case_and_white_space_do_not_make_a_text_new() -> None:

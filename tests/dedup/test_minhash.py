@@ -5,7 +5,9 @@ from datasketch import MinHash, MinHashLSH
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.minhash import band_hashes, clusters, shingles
+from dedup.minhash import clusters
+from kernels import signatures
+from kernels.texts import Texts
 
 WORDS = [f"word{n}" for n in range(5000)]
 
@@ -18,6 +20,14 @@ def changed(words: list[str], share: float, seed: int) -> list[str]:
     """`words` with a `share` of them replaced, in one run, so that few n-grams straddle the change."""
     count = round(share * len(words))
     return words[: len(words) - count] + document(seed + 10**6, count)
+
+
+def shingles(text: str, ngram: int) -> np.ndarray:
+    return np.unique(signatures.shingles(Texts.of([text]), ngram)[0])
+
+
+def band_hashes(texts: list[str], bands: int, rows: int, ngram: int) -> np.ndarray:
+    return signatures.band_hashes(Texts.of(texts), bands, rows, ngram)
 
 
 def jaccard(a: str, b: str, ngram: int = 5) -> float:

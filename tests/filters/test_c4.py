@@ -1,7 +1,7 @@
-import pyarrow as pa
 import pytest
 
 from filters import rules
+from kernels.texts import Texts
 
 GOOD = "This line is prose."
 FIVE = "One is here. Two is here! Is three here? Four is here. Five is here."
@@ -10,10 +10,10 @@ FIVE = "One is here. Two is here! Is three here? Four is here. Five is here."
 def measured(text: str, **parameters: object) -> tuple[dict[str, int], str, str]:
     """The signals that are not 0, the text C4 leaves, and the reason it is dropped for ("" for none)."""
     families = rules.resolve([{"c4": parameters}])
-    signals, texts = rules.measure(pa.array([text], pa.large_string()), families)
+    signals, texts = rules.measure(Texts.of([text]), families)
     first = rules.judge(families, signals, 1).first[0]
     values = {name.removeprefix("c4_"): int(column[0]) for name, column in signals.items() if column[0]}
-    return values, texts[0].as_py(), rules.rule_names(families)[first] if first >= 0 else ""
+    return values, texts.to_list()[0], rules.rule_names(families)[first] if first >= 0 else ""
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_a_rule_that_is_off_hides_no_other() -> None:
 
 def test_families_after_it_measure_what_it_leaves() -> None:
     text = f"Home\n{FIVE}\nAbout us\nContact"
-    signals, texts = rules.measure(pa.array([text], pa.large_string()), rules.resolve(["c4", "fineweb"]))
+    signals, texts = rules.measure(Texts.of([text]), rules.resolve(["c4", "fineweb"]))
     assert signals["fineweb_lines"].tolist() == [1]
-    assert texts.to_pylist() == [FIVE]
-    signals, texts = rules.measure(pa.array([text], pa.large_string()), rules.resolve(["fineweb", "c4"]))
+    assert texts.to_list() == [FIVE]
+    signals, texts = rules.measure(Texts.of([text]), rules.resolve(["fineweb", "c4"]))
     assert signals["fineweb_lines"].tolist() == [4]
-    assert texts.to_pylist() == [FIVE]
+    assert texts.to_list() == [FIVE]

@@ -1,15 +1,14 @@
-import pyarrow as pa
 import pytest
 
 from filters import fineweb, rules
-from filters.text import Text
+from kernels.texts import Texts
 
 LONG = [f"This is line number {number} of the long ones" for number in range(100, 200)]
 
 
 def failing(text: str) -> list[str]:
     """The names of all rules the text fails, the reason first."""
-    signals, _ = rules.measure(pa.array([text], pa.large_string()), [fineweb.FAMILY])
+    signals, _ = rules.measure(Texts.of([text]), [fineweb.FAMILY])
     verdicts, names = rules.judge([fineweb.FAMILY], signals, 1), rules.rule_names([fineweb.FAMILY])
     found = [name for bit, name in enumerate(names) if int(verdicts.failed[0]) >> bit & 1]
     assert verdicts.first[0] == (names.index(found[0]) if found else -1)
@@ -49,5 +48,6 @@ def test_empty_is_the_reason_of_a_page_without_lines(text: str) -> None:
 
 
 def test_a_line_ends_in_any_script_but_not_in_a_space() -> None:
-    values, _ = fineweb.measure(Text('One.\nTwo?\n三。\nचार।\nFive. \nSix…\nSeven"\n'))
+    text = 'One.\nTwo?\n三。\nचार।\nFive. \nSix…\nSeven"\n'
+    values, _ = fineweb.measure(Texts.of([text]), by_language=True)
     assert values["punctuated_line_ratio"] == 4 / 7

@@ -1,14 +1,13 @@
-import pyarrow as pa
 import pytest
 
 from filters import gopher, rules
 from filters.family import Family
-from filters.text import Text
+from kernels.texts import Texts
 
 
 def failing(family: Family, text: str) -> list[str]:
     """The names of all rules the text fails, the reason first."""
-    signals, _ = rules.measure(pa.array([text], pa.large_string()), [family])
+    signals, _ = rules.measure(Texts.of([text]), [family])
     verdicts, names = rules.judge([family], signals, 1), rules.rule_names([family])
     found = [name for bit, name in enumerate(names) if int(verdicts.failed[0]) >> bit & 1]
     assert verdicts.first[0] == (names.index(found[0]) if found else -1)
@@ -123,7 +122,7 @@ def test_repetition(expected: list[str], at_the_bound: str, beyond: str) -> None
 
 def test_a_text_without_words_has_ratios_of_0() -> None:
     for text in "", " \n":
-        signals, _ = rules.measure(pa.array([text], pa.large_string()), [gopher.QUALITY, gopher.REPETITION])
+        signals, _ = rules.measure(Texts.of([text]), [gopher.QUALITY, gopher.REPETITION])
         del signals["gopher_repetition_characters"]
         assert {name: column[0] for name, column in signals.items() if column[0] != 0} == {}
 
@@ -132,11 +131,11 @@ def test_a_repeat_is_passed_over_whole() -> None:
     """A 5-gram that begins inside its first copy counts; one that begins inside a counted repeat does not."""
     for n_words, characters in (5, 0), (6, 5), (11, 10):
         text = " ".join("x" * n_words)
-        values, _ = gopher.measure_repetition(Text(text))
+        values, _ = gopher.measure_repetition(Texts.of([text]))
         assert values["duplicate_5_gram_ratio"] == characters / len(text)
 
 
 def test_new_lines_around_the_text_make_no_paragraphs_but_two_lines() -> None:
-    values, _ = gopher.measure_repetition(Text("\n\none\n\ntwo\n\n"))
+    values, _ = gopher.measure_repetition(Texts.of(["\n\none\n\ntwo\n\n"]))
     assert values["duplicate_paragraph_ratio"] == 0
     assert values["duplicate_line_ratio"] == 1 / 4

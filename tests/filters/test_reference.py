@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from filters.reference import Model, _features, _sides, above_cutoff, score, train
+from kernels.texts import Texts
 
 ENCYCLOPEDIA = "the treaty was signed in the century by the king and the province became part of the kingdom".split()
 SHOP = "buy now cheap shipping cart sale discount price offer click here login account free best deal".split()
@@ -27,7 +28,7 @@ def test_pages_like_the_references_score_higher_and_the_area_says_so() -> None:
     assert model.auc is not None
     assert model.auc > 0.95
     unseen = texts(ENCYCLOPEDIA, 20, 3) + texts(SHOP, 20, 4)
-    scores = score(model, unseen, urls(40, "unseen"))
+    scores = score(model, Texts.of(unseen), urls(40, "unseen"))
     assert scores[:20].min() > scores[20:].max()
 
 
@@ -40,7 +41,7 @@ def test_a_page_is_scored_by_a_model_that_has_not_seen_it(hosts: int) -> None:
     assert model.by_host == (hosts > 1)
     assert model.auc is not None
     assert 0.3 < model.auc < 0.7
-    seen = score(model, [*positives, *crawl], [""] * 120 + names)
+    seen = score(model, Texts.of([*positives, *crawl]), [""] * 120 + names)
     assert abs(roc_auc_score([1] * 120 + [0] * 120, seen) - model.auc) < 0.02
 
 
@@ -53,7 +54,7 @@ def test_a_host_has_one_side_its_pages_are_not_scored_by_what_was_learnt_from_it
         own = [text for text, name in zip(marked, names, strict=True) if _sides([text], [name], True)[0] == side]
         words = {word for text in own for word in text.split() if word.startswith("marker")}
         for word in words:
-            column = _features([word]).indices[0]
+            column = _features(Texts.of([word])).indices[0]
             assert model.weights[side, column] == 0, (
                 "a word only these hosts use is unknown to the model that scores them"
             )
@@ -62,7 +63,7 @@ def test_a_host_has_one_side_its_pages_are_not_scored_by_what_was_learnt_from_it
 def test_too_few_pages_to_learn_from_is_said_and_scores_are_equal() -> None:
     model = train(texts(ENCYCLOPEDIA, 10, 0), [], [])
     assert model.auc is None
-    assert set(score(model, ["a page", "another"], urls(2)).tolist()) == {0.5}
+    assert set(score(model, Texts.of(["a page", "another"]), urls(2)).tolist()) == {0.5}
 
 
 def test_training_again_gives_the_same_bytes_and_a_saved_model_the_same_scores(tmp_path: Path) -> None:
@@ -70,7 +71,8 @@ def test_training_again_gives_the_same_bytes_and_a_saved_model_the_same_scores(t
     first, second = (train(texts(ENCYCLOPEDIA, 30, 0), crawl, urls(30)) for _ in range(2))
     assert first.weights.tobytes() == second.weights.tobytes()
     first.save(str(tmp_path))
-    assert score(Model.load(str(tmp_path)), crawl, urls(30)).tolist() == score(first, crawl, urls(30)).tolist()
+    saved = score(Model.load(str(tmp_path)), Texts.of(crawl), urls(30))
+    assert saved.tolist() == score(first, Texts.of(crawl), urls(30)).tolist()
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 9)), max_size=30), st.floats(0.01, 1.0))

@@ -1,0 +1,100 @@
+"""The lines of a batch of texts, as new lines part them, and how many of them were there before."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.characters import SPACE, TERMINAL, Characters, characters, decode, flags_of
+from kernels.compiled import kernel
+from kernels.hashing import EMPTY, Hash, mixed, slot_of, table_bits
+from kernels.strings import same_bytes
+
+BLANK = np.uint8(1)
+ENDS_SENTENCE = np.uint8(2)
+_NEW_LINE = 10
+
+
+class Lines(NamedTuple):
+    """Line k is the `size[k]` bytes from `start[k]` on without its new line, `points[k]` code points, with a hash of
+    its bytes; those of text i are `first[i]` to `first[i + 1]`, one more than it has new lines.
+
+    `flags`: BLANK (white space or nothing), ENDS_SENTENCE (its last character does, in some script).
+    """
+
+    first: NDArray[np.int64]
+    start: NDArray[np.int64]
+    size: NDArray[np.int64]
+    points: NDArray[np.int64]
+    flags: NDArray[np.uint8]
+    hash: NDArray[np.uint64]
+
+
+def find_lines(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Lines:
+    here = data[offsets[0] : offsets[-1]]
+    most = int(np.count_nonzero(here == _NEW_LINE)) + len(offsets) - 1
+    lines = Lines(
+        np.empty(len(offsets), np.int64),
+        np.empty(most, np.int64),
+        np.empty(most, np.int64),
+        np.empty(most, np.int64),
+        np.empty(most, np.uint8),
+        np.empty(most, np.uint64),
+    )
+    _find(data, offsets, characters(), lines)
+    return lines
+
+
+@kernel
+def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Characters, lines: Lines) -> None:
+    n = 0
+    for text in range(len(offsets) - 1):
+        lines.first[text] = n
+        i, end = offsets[text], offsets[text + 1]
+        while True:
+            start, points, blank, last, state = i, 0, True, 0, Hash(0)
+            while i < end and data[i] != _NEW_LINE:
+                point, i = decode(data, i)
+                last = flags_of(point, characters)
+                blank = blank and last & SPACE != 0
+                points += 1
+                state = mixed(state, point)
+            lines.start[n] = start
+            lines.size[n] = i - start
+            lines.points[n] = points
+            lines.flags[n] = (BLANK if blank else 0) | (ENDS_SENTENCE if last & TERMINAL else 0)
+            lines.hash[n] = state
+            n += 1
+            if i >= end:
+                break
+            i += 1
+    lines.first[len(offsets) - 1] = n
+
+
+@kernel
+def repeats(
+    data: NDArray[np.uint8],
+    start: NDArray[np.int64],
+    size: NDArray[np.int64],
+    points: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    chosen: NDArray[np.int64],
+) -> tuple[int, int]:
+    """How many of the `chosen` parts of a text repeat an earlier one of them, and how many code points these hold."""
+    bits = table_bits(len(chosen))
+    table = np.full(1 << bits, EMPTY)
+    count, characters = 0, 0
+    for part in chosen:
+        slot = slot_of(hashes[part], bits)
+        while table[slot] != EMPTY:
+            other = table[slot]
+            if hashes[other] == hashes[part] and size[other] == size[part]:
+                # Equal hashes are a strong hint and no proof.
+                if same_bytes(data, start[other], start[part], size[part]):
+                    count += 1
+                    characters += points[part]
+                    break
+            slot = (slot + 1) & ((1 << bits) - 1)
+        else:
+            table[slot] = part
+    return count, characters

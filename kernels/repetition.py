@@ -1,0 +1,248 @@
+"""Gopher's measures of repetition: in paragraphs, in lines, and in n words in a row (arXiv:2112.11446, table A1).
+
+In come a batch of texts, its words and its lines; out comes a row of numbers a text. What stays true: the numbers
+are exact. Hashes only say where to look; what counts as equal has been compared.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.characters import Characters, characters, decode
+from kernels.compiled import kernel
+from kernels.hashing import EMPTY, Hash, mixed, slot_of, table_bits
+from kernels.lines import Lines, repeats
+from kernels.strings import same_bytes, stripped
+from kernels.texts import Texts
+from kernels.words import Words
+
+TOP = (2, 3, 4)
+DUPLICATE = (5, 6, 7, 8, 9, 10)
+COLUMNS = (
+    "characters",
+    "duplicate_paragraph_ratio",
+    "duplicate_paragraph_character_ratio",
+    "duplicate_line_ratio",
+    "duplicate_line_character_ratio",
+    *(f"top_{n}_gram_ratio" for n in TOP),
+    *(f"duplicate_{n}_gram_ratio" for n in DUPLICATE),
+)
+_NEW_LINE = 10
+_THIRTY_TWO = Hash(32)
+
+
+def measure(texts: Texts) -> NDArray[np.float64]:
+    """A row of COLUMNS for each text; every character ratio is to the code points of the whole text.
+
+    Paragraphs are split at two or more new lines of the stripped text, lines at one or more. ..._character_ratio: the
+    characters of those that repeat an earlier one. top_N_gram_ratio: characters (its spaces too) of the N words in a
+    row that occur most often, the first met among equals, times how often. duplicate_N_gram_ratio: characters (without
+    spaces) of N words in a row that were there before; after such a repeat its words are passed over, and the words
+    are compared run together, as datatrove does: "a bc" repeats "ab c".
+    """
+    out = np.zeros((len(texts), len(COLUMNS)))
+    _measure(texts.data, texts.offsets, characters(), texts.words, texts.lines, out)
+    return out
+
+
+@kernel
+def _measure(
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    characters: Characters,
+    words: Words,
+    lines: Lines,
+    out: NDArray[np.float64],
+) -> None:
+    most = 0
+    for text in range(len(offsets) - 1):
+        most = max(most, words.first[text + 1] - words.first[text])
+    ids = np.empty(most, np.int32)
+    grams = np.empty(most, np.int32)
+    counts = np.empty(most, np.int32)
+    hashes = np.empty(most, np.uint64)
+    table = np.empty(1 << table_bits(most), np.int32)
+    keys = np.empty(1 << table_bits(most), np.uint64)
+    for text in range(len(offsets) - 1):
+        row = out[text]
+        first, last = lines.first[text], lines.first[text + 1]
+        points = last - first - 1
+        for line in range(first, last):
+            points += lines.points[line]
+        row[0] = points
+        total = max(points, 1)
+        parts, count, repeated = _repeated_paragraphs(data, offsets[text], offsets[text + 1], characters)
+        row[1], row[2] = count / parts, repeated / total
+        parts, count, repeated = _repeated_lines(data, lines, first, last)
+        row[3], row[4] = count / parts, repeated / total
+        start, end = words.first[text], words.first[text + 1]
+        _number_words(data, words, start, end, table, ids)
+        grams[: end - start] = ids[: end - start]
+        for n in range(2, 5):
+            row[3 + n] = _top_ngram(words, start, end, n, ids, grams, counts, table, keys) / total
+        for n in range(5, 11):
+            row[3 + n] = _duplicate_ngrams(data, words, start, end, n, hashes, table) / total
+
+
+@kernel
+def _repeated_lines(data: NDArray[np.uint8], lines: Lines, first: int, last: int) -> tuple[int, int, int]:
+    """The lines between new lines, those that repeat an earlier one and their code points."""
+    chosen = np.empty(last - first, np.int64)
+    n = 0
+    for line in range(first, last):
+        # What a run of new lines leaves at either end of a text counts as an empty line, and within it as nothing.
+        if lines.size[line] or line == first or line == last - 1:
+            chosen[n] = line
+            n += 1
+    count, points = repeats(data, lines.start, lines.size, lines.points, lines.hash, chosen[:n])
+    return n, count, points
+
+
+@kernel
+def _repeated_paragraphs(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> tuple[int, int, int]:
+    """The paragraphs of the stripped text, those that repeat an earlier one and their code points."""
+    start, end = stripped(data, start, end, characters)
+    most = 1
+    for i in range(start + 1, end):
+        if data[i] == _NEW_LINE and data[i - 1] == _NEW_LINE:
+            most += 1
+    if most == 1:
+        return 1, 0, 0
+    starts, sizes, points = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    hashes = np.empty(most, np.uint64)
+    n, i = 0, start
+    while i < end:
+        starts[n], points[n], state = i, 0, Hash(0)
+        while i < end and not (data[i] == _NEW_LINE and i + 1 < end and data[i + 1] == _NEW_LINE):
+            point, i = decode(data, i)
+            points[n] += 1
+            state = mixed(state, point)
+        sizes[n], hashes[n] = i - starts[n], state
+        n += 1
+        while i < end and data[i] == _NEW_LINE:
+            i += 1
+    count, repeated = repeats(data, starts, sizes, points, hashes, np.arange(n))
+    return n, count, repeated
+
+
+@kernel
+def _number_words(
+    data: NDArray[np.uint8], words: Words, start: int, end: int, table: NDArray[np.int32], ids: NDArray[np.int32]
+) -> None:
+    """Equal words get equal numbers, those of their first place."""
+    bits = table_bits(end - start)
+    table[: 1 << bits] = EMPTY
+    for word in range(start, end):
+        slot = slot_of(words.raw[word], bits)
+        while table[slot] != EMPTY:
+            other = start + table[slot]
+            if words.raw[other] == words.raw[word] and words.size[other] == words.size[word]:
+                if same_bytes(data, words.start[other], words.start[word], words.size[word]):
+                    break
+            slot = (slot + 1) & ((1 << bits) - 1)
+        else:
+            table[slot] = word - start
+        ids[word - start] = table[slot]
+
+
+@kernel
+def _top_ngram(
+    words: Words,
+    start: int,
+    end: int,
+    n: int,
+    ids: NDArray[np.int32],
+    grams: NDArray[np.int32],
+    counts: NDArray[np.int32],
+    table: NDArray[np.int32],
+    keys: NDArray[np.uint64],
+) -> int:
+    """The code points of the n-gram that occurs most often, times how often.
+
+    `grams` come as the numbers of the (n-1)-grams by their first word and leave as those of the n-grams, so that two
+    numbers of 32 bits are the whole n-gram and keys that are equal need no second look.
+    """
+    many = end - start - n + 1
+    if many <= 0:
+        return 0
+    bits = table_bits(many)
+    table[: 1 << bits] = EMPTY
+    top = 0
+    for i in range(many):
+        key = Hash(grams[i]) << _THIRTY_TWO | Hash(ids[i + n - 1])
+        slot = slot_of(key, bits)
+        while table[slot] != EMPTY and keys[slot] != key:
+            slot = (slot + 1) & ((1 << bits) - 1)
+        if table[slot] == EMPTY:
+            table[slot], keys[slot], counts[i] = i, key, 0
+        grams[i] = table[slot]
+        counts[grams[i]] += 1
+        # Only the largest count matters here, and which came first is settled below.
+        top = max(top, counts[grams[i]])
+    for i in range(many):
+        if grams[i] == i and counts[i] == top:
+            points = n - 1
+            for k in range(n):
+                points += words.points[start + i + k]
+            return points * top
+    return 0
+
+
+@kernel
+def _duplicate_ngrams(
+    data: NDArray[np.uint8],
+    words: Words,
+    start: int,
+    end: int,
+    n: int,
+    hashes: NDArray[np.uint64],
+    table: NDArray[np.int32],
+) -> int:
+    """The code points in n-grams that were there before; `hashes` come as those of the (n-1)-grams, but for n = 5."""
+    many = end - start - n + 1
+    if many <= 0:
+        return 0
+    for i in range(many):
+        if n > 5:
+            hashes[i] = hashes[i] * words.power[start + i + n - 1] + words.raw[start + i + n - 1]
+        else:
+            hashes[i] = words.raw[start + i]
+            for k in range(1, n):
+                hashes[i] = hashes[i] * words.power[start + i + k] + words.raw[start + i + k]
+    bits = table_bits(many)
+    table[: 1 << bits] = EMPTY
+    points, i = 0, 0
+    while i < many:
+        slot = slot_of(hashes[i], bits)
+        while table[slot] != EMPTY:
+            if hashes[table[slot]] == hashes[i] and _same_ngram(data, words, start + table[slot], start + i, n):
+                break
+            slot = (slot + 1) & ((1 << bits) - 1)
+        if table[slot] == EMPTY:
+            table[slot] = i
+            i += 1
+        else:
+            for k in range(n):
+                points += words.points[start + i + k]
+            i += n
+    return points
+
+
+@kernel
+def _same_ngram(data: NDArray[np.uint8], words: Words, first: int, other: int, n: int) -> bool:
+    """Whether n words from `first` on and n words from `other` on are the same bytes when run together."""
+    size, of_other = 0, 0
+    for k in range(n):
+        size += words.size[first + k]
+        of_other += words.size[other + k]
+    if size != of_other:
+        return False
+    a, b, i, j = first, other, 0, 0
+    for _ in range(size):
+        if i == words.size[a]:
+            a, i = a + 1, 0
+        if j == words.size[b]:
+            b, j = b + 1, 0
+        if data[words.start[a] + i] != data[words.start[b] + j]:
+            return False
+        i, j = i + 1, j + 1
+    return True

@@ -1,0 +1,115 @@
+"""The words of a batch of texts, found once for everything that asks: rules, MinHash, the linear classifier.
+
+A word is what white space parts (as `str.split`), and within that, in scripts that put no spaces between words, what
+Unicode's default word segmentation gives (UAX #29): each such character with the marks on it is a word of its own, and
+a run of Katakana is one.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.characters import (
+    LETTER,
+    MARK,
+    SCRIPT,
+    SPACE,
+    SYMBOL,
+    UNSPACED,
+    WORD,
+    Characters,
+    characters,
+    decode,
+    flags_of,
+    folded,
+)
+from kernels.compiled import kernel
+from kernels.hashing import BASE, ONE, Hash, mixed
+
+HAS_LETTER = np.uint8(1)
+ONLY_SYMBOLS = np.uint8(2)
+_NOTHING = Hash(0)
+
+
+class Words(NamedTuple):
+    """Word w is the `size[w]` bytes from `start[w]` on, `points[w]` code points; those of text i are `first[i]` to
+    `first[i + 1]`.
+
+    `raw` is the polynomial hash of its bytes and `power` BASE to the number of them, so that the hash of words a and b
+    run together is raw[a] * power[b] + raw[b]. `normal` is a hash of its letters, digits and marks without case, 0
+    for a word without any. `flags`: HAS_LETTER, ONLY_SYMBOLS.
+    """
+
+    first: NDArray[np.int64]
+    start: NDArray[np.int64]
+    size: NDArray[np.int32]
+    points: NDArray[np.int32]
+    flags: NDArray[np.uint8]
+    raw: NDArray[np.uint64]
+    power: NDArray[np.uint64]
+    normal: NDArray[np.uint64]
+
+
+def find_words(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Words:
+    # Untouched memory costs nothing, and two words need at least three bytes.
+    most = int(offsets[-1] - offsets[0] + len(offsets)) // 2 + len(offsets)
+    words = Words(
+        np.empty(len(offsets), np.int64),
+        np.empty(most, np.int64),
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+        np.empty(most, np.uint8),
+        np.empty(most, np.uint64),
+        np.empty(most, np.uint64),
+        np.empty(most, np.uint64),
+    )
+    _find(data, offsets, characters(), words)
+    found = int(words.first[-1])
+    return Words._make([words.first, *(column[:found] for column in words[1:])])
+
+
+@kernel
+def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Characters, words: Words) -> None:
+    n = 0
+    for text in range(len(offsets) - 1):
+        words.first[text] = n
+        i, end = offsets[text], offsets[text + 1]
+        while i < end:
+            point, after = decode(data, i)
+            flags = flags_of(point, characters)
+            if flags & SPACE:
+                i = after
+                continue
+            start, script, points = i, flags & SCRIPT, 0
+            any_flags, all_flags = 0, SYMBOL
+            raw, power, normal = _NOTHING, ONE, _NOTHING
+            while True:
+                if flags & WORD:
+                    normal = mixed(normal, folded(point, characters) + 1)
+                raw = raw * BASE + Hash(data[i]) + ONE
+                power *= BASE
+                for k in range(i + 1, after):
+                    raw = raw * BASE + Hash(data[k]) + ONE
+                    power *= BASE
+                any_flags |= flags
+                all_flags &= flags
+                points += 1
+                i = after
+                if i >= end:
+                    break
+                point, after = decode(data, i)
+                flags = flags_of(point, characters)
+                if flags & SPACE:
+                    break
+                if not flags & MARK and (script == UNSPACED or flags & SCRIPT != script):
+                    break
+            words.start[n] = start
+            words.size[n] = i - start
+            words.points[n] = points
+            words.flags[n] = (HAS_LETTER if any_flags & LETTER else 0) | (ONLY_SYMBOLS if all_flags else 0)
+            words.raw[n] = raw
+            words.power[n] = power
+            words.normal[n] = normal
+            n += 1
+    words.first[len(offsets) - 1] = n
