@@ -7,7 +7,7 @@ stays true: both see the same features, so a score is what scikit-learn would gi
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.compiled import kernel
+from kernels.compiled import inner, kernel
 from kernels.hashing import Hash, mixed
 from kernels.texts import Texts
 from kernels.words import Words
@@ -59,7 +59,7 @@ def _collect(
         starts[text + 1] = n
 
 
-@kernel
+@inner
 def _place(feature: Hash, size: int) -> int:
     # The golden ratio's multiples spread over the high bits (Knuth, volume 3, section 6.4).
     return np.int64((feature * Hash(0x9E3779B97F4A7C15)) >> Hash(32)) & (size - 1)

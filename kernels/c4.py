@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.characters import DIGIT, SPACE, Characters, characters, decode, flags_of
-from kernels.compiled import kernel
+from kernels.compiled import inner, kernel
 from kernels.strings import holds, line_end, stripped
 from kernels.texts import Texts
 
@@ -97,7 +97,7 @@ def _clean(
         ends[text + 1] = size
 
 
-@kernel
+@inner
 def _without_citations(
     data: NDArray[np.uint8], start: int, end: int, characters: Characters, out: NDArray[np.uint8], to: int
 ) -> int:
@@ -128,7 +128,7 @@ def _without_citations(
     return to
 
 
-@kernel
+@inner
 def _has_words(data: NDArray[np.uint8], start: int, end: int, wanted: int, characters: Characters) -> bool:
     i, words, inside = start, 0, False
     while i < end and words < wanted:
@@ -139,7 +139,7 @@ def _has_words(data: NDArray[np.uint8], start: int, end: int, wanted: int, chara
     return words >= wanted
 
 
-@kernel
+@inner
 def _has_long_word(data: NDArray[np.uint8], start: int, end: int, most: int, characters: Characters) -> bool:
     if end - start <= most:
         return False
@@ -150,7 +150,7 @@ def _has_long_word(data: NDArray[np.uint8], start: int, end: int, most: int, cha
     return length > most
 
 
-@kernel
+@inner
 def _ends_well(data: NDArray[np.uint8], start: int, end: int) -> bool:
     if end == start or holds(data, max(start, end - 3), end, _STOPS):
         return False
@@ -160,7 +160,7 @@ def _ends_well(data: NDArray[np.uint8], start: int, end: int) -> bool:
     return False
 
 
-@kernel
+@inner
 def _is_prose(data: NDArray[np.uint8], start: int, end: int, row: NDArray[np.int64]) -> bool:
     """Whether the line is kept for what it speaks of; notes in `row` if not, and where the page's own faults are."""
     found = _mentions(data, start, end)
@@ -177,7 +177,7 @@ def _is_prose(data: NDArray[np.uint8], start: int, end: int, row: NDArray[np.int
     return True
 
 
-@kernel
+@inner
 def _mentions(data: NDArray[np.uint8], start: int, end: int) -> int:
     found = 0
     if start == end:
@@ -206,7 +206,7 @@ def _mentions(data: NDArray[np.uint8], start: int, end: int) -> int:
     return found
 
 
-@kernel
+@inner
 def _says(data: NDArray[np.uint8], i: int, end: int, phrase: bytes) -> bool:
     """Whether `phrase`, in lower case, is what `data` has at `i` in any case."""
     for k in range(len(phrase)):
@@ -222,7 +222,7 @@ def _says(data: NDArray[np.uint8], i: int, end: int, phrase: bytes) -> bool:
     return True
 
 
-@kernel
+@inner
 def _sentences(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> int:
     """The sentences in one line: at least one, and one more at every boundary inside it.
 
@@ -243,7 +243,7 @@ def _sentences(data: NDArray[np.uint8], start: int, end: int, characters: Charac
     return count
 
 
-@kernel
+@inner
 def _closes(data: NDArray[np.uint8], i: int, end: int) -> bool:
     byte = data[i]
     if byte < 0x80:

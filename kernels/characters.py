@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.compiled import kernel
+from kernels.compiled import inner
 
 # str.isspace: where str.split splits, and what str.strip takes away.
 SPACE = 1 << 0
@@ -154,7 +154,7 @@ def _in_blocks(flags: NDArray[np.uint16], folds: NDArray[np.uint32]) -> Characte
     )
 
 
-@kernel
+@inner
 def decode(data: NDArray[np.uint8], i: int) -> tuple[int, int]:
     """The code point at byte `i` of valid UTF-8, and where the next one starts."""
     first = np.int64(data[i])
@@ -169,7 +169,7 @@ def decode(data: NDArray[np.uint8], i: int) -> tuple[int, int]:
     return (first & 0x07) << 18 | second << 12 | third << 6 | np.int64(data[i + 3]) & 0x3F, i + 4
 
 
-@kernel
+@inner
 def _place(point: int, characters: Characters) -> np.uint64:
     # Unsigned, so that no index has to be asked whether it counts from the end.
     if point < 128:
@@ -177,11 +177,11 @@ def _place(point: int, characters: Characters) -> np.uint64:
     return np.uint64(characters.block[np.uint64(point >> 8)]) << np.uint64(8) | np.uint64(point & 255)
 
 
-@kernel
+@inner
 def flags_of(point: int, characters: Characters) -> int:
     return np.int64(characters.flags[_place(point, characters)])
 
 
-@kernel
+@inner
 def folded(point: int, characters: Characters) -> int:
     return (point + np.int64(characters.fold[_place(point, characters)])) & 0xFFFFFFFF

@@ -14,3 +14,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def kernel(function: Function) -> Function:
     """Compile `function`: without the interpreter's lock, and kept on disk."""
     return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def inner(function: Function) -> Function:
+    """Compile `function` for kernels to call: Python cannot, and what it would need takes longest to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(Function, numba.njit(nogil=True, error_model="numpy", **options)(function))

@@ -5,8 +5,9 @@ has no such structure and is what leaves a kernel.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kernels.compiled import kernel
+from kernels.compiled import inner, kernel
 
 Hash = np.uint64
 
@@ -20,7 +21,7 @@ _GOLDEN = Hash(0x9E3779B97F4A7C15)
 EMPTY = np.int32(-1)
 
 
-@kernel
+@inner
 def mixed(state: Hash, value: int) -> Hash:
     """`state` after one more value: a bijection of the state for each value, and of the value for each state."""
     state = (state ^ Hash(value)) * _MULTIPLIER
@@ -34,6 +35,13 @@ def table_bits(entries: int) -> int:
     while (1 << bits) < 2 * entries:
         bits += 1
     return bits
+
+
+@inner
+def empty(table: NDArray[np.int32], bits: int) -> None:
+    """Make the first 2**bits places a table without entries."""
+    for slot in range(1 << bits):
+        table[slot] = EMPTY
 
 
 @kernel

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.characters import SPACE, TERMINAL, Characters, characters, decode, flags_of
-from kernels.compiled import kernel
-from kernels.hashing import EMPTY, Hash, mixed, slot_of, table_bits
+from kernels.compiled import inner, kernel
+from kernels.hashing import EMPTY, Hash, empty, mixed, slot_of, table_bits
 from kernels.strings import same_bytes
 
 BLANK = np.uint8(1)
@@ -71,7 +71,7 @@ def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Chara
     lines.first[len(offsets) - 1] = n
 
 
-@kernel
+@inner
 def repeats(
     data: NDArray[np.uint8],
     start: NDArray[np.int64],
@@ -82,7 +82,8 @@ def repeats(
 ) -> tuple[int, int]:
     """How many of the `chosen` parts of a text repeat an earlier one of them, and how many code points these hold."""
     bits = table_bits(len(chosen))
-    table = np.full(1 << bits, EMPTY)
+    table = np.empty(1 << bits, np.int32)
+    empty(table, bits)
     count, characters = 0, 0
     for part in chosen:
         slot = slot_of(hashes[part], bits)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.characters import Characters, characters
-from kernels.compiled import kernel
+from kernels.compiled import inner, kernel
 from kernels.hashing import EMPTY, ONE, Hash, slot_of
 from kernels.strings import holds, line_end, stripped
 from kernels.texts import Texts
-from kernels.words import HAS_LETTER, ONLY_SYMBOLS, Words, find_words
+from kernels.words import HAS_LETTER, ONLY_SYMBOLS, Words
 
 COLUMNS = (
     "words",
@@ -47,9 +47,7 @@ def stop_words(lists: Sequence[Sequence[str]]) -> StopWords:
     )
     for row, words in enumerate(lists):
         assert len(words) <= MOST_STOP_WORDS, words
-        encoded = [word.encode() for word in words]
-        data = np.frombuffer(b" ".join(encoded), np.uint8)
-        found = find_words(data, np.array([0, len(data)]))
+        found = Texts.of([" ".join(words)]).words
         assert len(found.raw) == len(words), words
         for place, raw in enumerate(found.raw):
             slot = slot_of(raw, _TABLE_BITS)
@@ -108,7 +106,7 @@ def _measure(
             row[7] += 1
 
 
-@kernel
+@inner
 def _stop_word(raw: Hash, stop: StopWords, table: int) -> Hash:
     """The bit of the word whose hash this is, 0 if it is no stop word."""
     slot = slot_of(raw, _TABLE_BITS)
@@ -119,7 +117,7 @@ def _stop_word(raw: Hash, stop: StopWords, table: int) -> Hash:
     return Hash(0)
 
 
-@kernel
+@inner
 def _signs(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> tuple[int, int, int, int, int]:
     """How many "#", ellipses, lines, lines with a bullet before them and lines with an ellipsis after them."""
     hashes, ellipses, lines, bullets, ended = 0, 0, 0, 0, 0

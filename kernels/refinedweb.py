@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.characters import DIGIT, SPACE, UPPER, WORD, Characters, characters, decode, flags_of
-from kernels.compiled import kernel
+from kernels.compiled import inner, kernel
 from kernels.lines import Lines
 from kernels.strings import holds, stripped
 from kernels.texts import Texts
@@ -73,13 +73,14 @@ def _clean(
                 out[size] = _NEW_LINE
                 size += 1
             kept = True
-            out[size : size + end - start] = data[start:end]
-            size += end - start
+            for i in range(start, end):
+                out[size] = data[i]
+                size += 1
         row[_REMOVED] /= max(all_words, 1)
         ends[text + 1] = size
 
 
-@kernel
+@inner
 def _fault(
     data: NDArray[np.uint8],
     start: int,
@@ -109,7 +110,7 @@ def _fault(
     return _BOILERPLATE if words <= _BOILERPLATE_WORDS and _is_boilerplate(data, start, end, characters) else -1
 
 
-@kernel
+@inner
 def _is_counter(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> bool:
     i = _next_word(data, start, end, characters)
     if i == end or not flags_of(decode(data, i)[0], characters) & DIGIT:
@@ -127,7 +128,7 @@ def _is_counter(data: NDArray[np.uint8], start: int, end: int, characters: Chara
     return after > i and _next_word(data, after, end, characters) == end
 
 
-@kernel
+@inner
 def _next_word(data: NDArray[np.uint8], i: int, end: int, characters: Characters) -> int:
     """Where the next letter, digit or underscore is."""
     while i < end:
@@ -138,7 +139,7 @@ def _next_word(data: NDArray[np.uint8], i: int, end: int, characters: Characters
     return end
 
 
-@kernel
+@inner
 def _counted(data: NDArray[np.uint8], i: int, end: int) -> int:
     """The length of the thing that is counted here, 0 if it is none of those."""
     for thing in (
@@ -163,7 +164,7 @@ def _counted(data: NDArray[np.uint8], i: int, end: int) -> int:
     return 0
 
 
-@kernel
+@inner
 def _is_boilerplate(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> bool:
     start, end = stripped(data, start, end, characters)
     if holds(data, start, end, b"Sign-in") or holds(data, max(start, end - 12), end, b"Read more..."):

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.characters import Characters, characters, decode
-from kernels.compiled import kernel
-from kernels.hashing import EMPTY, Hash, mixed, slot_of, table_bits
+from kernels.compiled import inner, kernel
+from kernels.hashing import EMPTY, Hash, empty, mixed, slot_of, table_bits
 from kernels.lines import Lines, repeats
 from kernels.strings import same_bytes, stripped
 from kernels.texts import Texts
@@ -57,11 +57,11 @@ def _measure(
     for text in range(len(offsets) - 1):
         most = max(most, words.first[text + 1] - words.first[text])
     ids = np.empty(most, np.int32)
-    grams = np.empty(most, np.int32)
+    pairs = np.empty(most, np.int32)
+    triples = np.empty(most, np.int32)
     counts = np.empty(most, np.int32)
     hashes = np.empty(most, np.uint64)
     table = np.empty(1 << table_bits(most), np.int32)
-    keys = np.empty(1 << table_bits(most), np.uint64)
     for text in range(len(offsets) - 1):
         row = out[text]
         first, last = lines.first[text], lines.first[text + 1]
@@ -76,14 +76,15 @@ def _measure(
         row[3], row[4] = count / parts, repeated / total
         start, end = words.first[text], words.first[text + 1]
         _number_words(data, words, start, end, table, ids)
-        grams[: end - start] = ids[: end - start]
-        for n in range(2, 5):
-            row[3 + n] = _top_ngram(words, start, end, n, ids, grams, counts, table, keys) / total
+        row[5] = _top_ngram(words, start, end, 2, ids, ids, pairs, counts, table) / total
+        row[6] = _top_ngram(words, start, end, 3, ids, pairs, triples, counts, table) / total
+        # Nobody asks for the numbers of the 4-grams.
+        row[7] = _top_ngram(words, start, end, 4, ids, triples, pairs, counts, table) / total
         for n in range(5, 11):
             row[3 + n] = _duplicate_ngrams(data, words, start, end, n, hashes, table) / total
 
 
-@kernel
+@inner
 def _repeated_lines(data: NDArray[np.uint8], lines: Lines, first: int, last: int) -> tuple[int, int, int]:
     """The lines between new lines, those that repeat an earlier one and their code points."""
     chosen = np.empty(last - first, np.int64)
@@ -97,7 +98,7 @@ def _repeated_lines(data: NDArray[np.uint8], lines: Lines, first: int, last: int
     return n, count, points
 
 
-@kernel
+@inner
 def _repeated_paragraphs(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> tuple[int, int, int]:
     """The paragraphs of the stripped text, those that repeat an earlier one and their code points."""
     start, end = stripped(data, start, end, characters)
@@ -124,13 +125,18 @@ def _repeated_paragraphs(data: NDArray[np.uint8], start: int, end: int, characte
     return n, count, repeated
 
 
-@kernel
+@inner
 def _number_words(
-    data: NDArray[np.uint8], words: Words, start: int, end: int, table: NDArray[np.int32], ids: NDArray[np.int32]
+    data: NDArray[np.uint8],
+    words: Words,
+    start: int,
+    end: int,
+    table: NDArray[np.int32],
+    ids: NDArray[np.int32],
 ) -> None:
     """Equal words get equal numbers, those of their first place."""
     bits = table_bits(end - start)
-    table[: 1 << bits] = EMPTY
+    empty(table, bits)
     for word in range(start, end):
         slot = slot_of(words.raw[word], bits)
         while table[slot] != EMPTY:
@@ -144,40 +150,45 @@ def _number_words(
         ids[word - start] = table[slot]
 
 
-@kernel
+@inner
 def _top_ngram(
     words: Words,
     start: int,
     end: int,
     n: int,
     ids: NDArray[np.int32],
+    shorter: NDArray[np.int32],
     grams: NDArray[np.int32],
     counts: NDArray[np.int32],
     table: NDArray[np.int32],
-    keys: NDArray[np.uint64],
 ) -> int:
     """The code points of the n-gram that occurs most often, times how often.
 
-    `grams` come as the numbers of the (n-1)-grams by their first word and leave as those of the n-grams, so that two
-    numbers of 32 bits are the whole n-gram and keys that are equal need no second look.
+    `shorter` are the numbers of the (n-1)-grams, each that of its first place, and `grams` become those of the n-grams:
+    two n-grams are the same if they start with the same shorter one and end in the same word.
     """
     many = end - start - n + 1
     if many <= 0:
         return 0
     bits = table_bits(many)
-    table[: 1 << bits] = EMPTY
+    empty(table, bits)
     top = 0
     for i in range(many):
-        key = Hash(grams[i]) << _THIRTY_TWO | Hash(ids[i + n - 1])
-        slot = slot_of(key, bits)
-        while table[slot] != EMPTY and keys[slot] != key:
+        ending = ids[i + n - 1]
+        slot = slot_of(Hash(shorter[i]) << _THIRTY_TWO | Hash(ending), bits)
+        while table[slot] != EMPTY:
+            other = table[slot]
+            if shorter[other] == shorter[i] and ids[other + n - 1] == ending:
+                break
             slot = (slot + 1) & ((1 << bits) - 1)
         if table[slot] == EMPTY:
-            table[slot], keys[slot], counts[i] = i, key, 0
-        grams[i] = table[slot]
-        counts[grams[i]] += 1
-        # Only the largest count matters here, and which came first is settled below.
-        top = max(top, counts[grams[i]])
+            table[slot] = i
+            counts[i] = 0
+        gram = table[slot]
+        grams[i] = gram
+        counts[gram] += 1
+        # Only how often matters here; which of the most frequent came first is settled below.
+        top = max(top, counts[gram])
     for i in range(many):
         if grams[i] == i and counts[i] == top:
             points = n - 1
@@ -187,7 +198,7 @@ def _top_ngram(
     return 0
 
 
-@kernel
+@inner
 def _duplicate_ngrams(
     data: NDArray[np.uint8],
     words: Words,
@@ -209,7 +220,7 @@ def _duplicate_ngrams(
             for k in range(1, n):
                 hashes[i] = hashes[i] * words.power[start + i + k] + words.raw[start + i + k]
     bits = table_bits(many)
-    table[: 1 << bits] = EMPTY
+    empty(table, bits)
     points, i = 0, 0
     while i < many:
         slot = slot_of(hashes[i], bits)
@@ -227,7 +238,7 @@ def _duplicate_ngrams(
     return points
 
 
-@kernel
+@inner
 def _same_ngram(data: NDArray[np.uint8], words: Words, first: int, other: int, n: int) -> bool:
     """Whether n words from `first` on and n words from `other` on are the same bytes when run together."""
     size, of_other = 0, 0

@@ -47,7 +47,8 @@ def _sign(
         hashes = _shingles(words.normal[words.first[text] : words.first[text + 1]], ngram)
         if len(hashes) == 0:
             continue
-        minima[:] = _LARGEST
+        for k in range(len(minima)):
+            minima[k] = _LARGEST
         for shingle in hashes:
             # 32 bits are plenty to tell one text's n-grams apart, and multiply twice as fast.
             short = shingle >> _HALF
@@ -63,14 +64,17 @@ def _sign(
 
 @kernel
 def _shingles(normal: NDArray[np.uint64], ngram: int) -> NDArray[np.uint64]:
-    spoken = normal[normal != 0]
-    length = min(ngram, len(spoken))
-    if length == 0:
-        return spoken
-    hashes = np.zeros(len(spoken) - length + 1, np.uint64)
+    spoken = np.empty(len(normal), np.uint64)
+    n = 0
+    for word in normal:
+        if word:
+            spoken[n] = word
+            n += 1
+    length = min(ngram, n)
+    hashes = np.zeros(n - length + 1 if n else 0, np.uint64)
     for start in range(len(hashes)):
-        for word in range(start, start + length):
-            hashes[start] = mixed(hashes[start], spoken[word])
+        for place in range(start, start + length):
+            hashes[start] = mixed(hashes[start], spoken[place])
     return hashes
 
 

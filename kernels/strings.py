@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.characters import LINE_BREAK, SPACE, Characters, decode, flags_of
-from kernels.compiled import kernel
+from kernels.compiled import inner
 
 _CARRIAGE_RETURN, _NEW_LINE = 13, 10
 
 
-@kernel
+@inner
 def stripped(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> tuple[int, int]:
     """What `str.strip` leaves of `data[start:end]`."""
     while start < end:
@@ -28,7 +28,7 @@ def stripped(data: NDArray[np.uint8], start: int, end: int, characters: Characte
     return start, end
 
 
-@kernel
+@inner
 def line_end(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> tuple[int, int]:
     """Where the line at `start` ends, by any of the line breaks of `str.splitlines`, and where the next one starts."""
     i = start
@@ -45,7 +45,7 @@ def line_end(data: NDArray[np.uint8], start: int, end: int, characters: Characte
     return end, end
 
 
-@kernel
+@inner
 def holds(data: NDArray[np.uint8], start: int, end: int, string: bytes) -> bool:
     """Whether `data[start:end]` starts with `string`."""
     if end - start < len(string):
@@ -56,7 +56,7 @@ def holds(data: NDArray[np.uint8], start: int, end: int, string: bytes) -> bool:
     return True
 
 
-@kernel
+@inner
 def same_bytes(data: NDArray[np.uint8], start: int, other: int, length: int) -> bool:
     for k in range(length):
         if data[start + k] != data[other + k]:

@@ -24,7 +24,7 @@ from kernels.characters import (
     flags_of,
     folded,
 )
-from kernels.compiled import kernel
+from kernels.compiled import inner, kernel
 from kernels.hashing import BASE, ONE, Hash, mixed
 
 HAS_LETTER = np.uint8(1)
@@ -69,6 +69,19 @@ def find_words(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Words:
     return Words._make([words.first, *(column[:found] for column in words[1:])])
 
 
+# BASE to the number of bytes in a word, for all but the longest.
+_POWERS = np.array([pow(int(BASE), size, 1 << 64) for size in range(64)], np.uint64)
+
+
+@inner
+def _power(size: int) -> Hash:
+    power = ONE
+    while size >= len(_POWERS):
+        power *= _POWERS[len(_POWERS) - 1]
+        size -= len(_POWERS) - 1
+    return power * _POWERS[size]
+
+
 @kernel
 def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Characters, words: Words) -> None:
     n = 0
@@ -83,15 +96,13 @@ def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Chara
                 continue
             start, script, points = i, flags & SCRIPT, 0
             any_flags, all_flags = 0, SYMBOL
-            raw, power, normal = _NOTHING, ONE, _NOTHING
+            raw, normal = _NOTHING, _NOTHING
             while True:
                 if flags & WORD:
-                    normal = mixed(normal, folded(point, characters) + 1)
+                    normal = normal * BASE + Hash(folded(point, characters) + 1)
                 raw = raw * BASE + Hash(data[i]) + ONE
-                power *= BASE
                 for k in range(i + 1, after):
                     raw = raw * BASE + Hash(data[k]) + ONE
-                    power *= BASE
                 any_flags |= flags
                 all_flags &= flags
                 points += 1
@@ -109,7 +120,7 @@ def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Chara
             words.points[n] = points
             words.flags[n] = (HAS_LETTER if any_flags & LETTER else 0) | (ONLY_SYMBOLS if all_flags else 0)
             words.raw[n] = raw
-            words.power[n] = power
-            words.normal[n] = normal
+            words.power[n] = _power(i - start)
+            words.normal[n] = mixed(normal, 0) if normal else _NOTHING
             n += 1
     words.first[len(offsets) - 1] = n

@@ -252,8 +252,16 @@ def hashed(values: Sequence[int], state: int = 0) -> int:
     return state
 
 
+def hashed_word(word: str) -> int:
+    """The hash of a normal word: a polynomial, mixed."""
+    value = 0
+    for character in word:
+        value = (value * 0x9E3779B97F4A7C15 + ord(character) + 1) & _64
+    return mixed(value, 0)
+
+
 def shingles(text: str, ngram: int) -> list[int]:
-    spoken = [hashed([ord(c) + 1 for c in word]) for word in map(normal, words(text)) if word]
+    spoken = [hashed_word(word) for word in map(normal, words(text)) if word]
     length = min(ngram, len(spoken))
     return [hashed(spoken[i : i + length]) for i in range(len(spoken) - length + 1)] if length else []
 
@@ -272,7 +280,7 @@ def band_hashes(text: str, bands: int, rows: int, ngram: int) -> list[int]:
 
 def bag(text: str, features: int) -> dict[int, float]:
     """The places of a text's words and pairs of words, and their counts over the counts' Euclidean length."""
-    spoken = [hashed([ord(c) + 1 for c in word]) for word in map(normal, words(text)) if word]
+    spoken = [hashed_word(word) for word in map(normal, words(text)) if word]
     pairs = [mixed(first, second) for first, second in itertools.pairwise(spoken)]
     found = Counter((feature * 0x9E3779B97F4A7C15 & _64) >> 32 & features - 1 for feature in spoken + pairs)
     length = math.sqrt(sum(count * count for count in found.values()))
