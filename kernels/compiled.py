@@ -18,5 +18,5 @@ def kernel(function: Function) -> Function:
 
 def inner(function: Function) -> Function:
     """Compile `function` for kernels to call: Python cannot, and what it would need takes longest to compile."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return cast(Function, numba.njit(nogil=True, error_model="numpy", **options)(function))

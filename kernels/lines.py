@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 
 from kernels.characters import SPACE, TERMINAL, Characters, characters, decode, flags_of
 from kernels.compiled import inner, kernel
-from kernels.hashing import EMPTY, Hash, empty, mixed, slot_of, table_bits
-from kernels.strings import same_bytes
+from kernels.hashing import EMPTY, empty, hash_bytes, slot_of, table_bits
+from kernels.strings import count_points, same_bytes
 
-BLANK = np.uint8(1)
-ENDS_SENTENCE = np.uint8(2)
+BLANK, ENDS_SENTENCE = 1, 2
 _NEW_LINE = 10
 
 
@@ -52,23 +51,34 @@ def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Chara
         lines.first[text] = n
         i, end = offsets[text], offsets[text + 1]
         while True:
-            start, points, blank, last, state = i, 0, True, 0, Hash(0)
+            start = i
             while i < end and data[i] != _NEW_LINE:
-                point, i = decode(data, i)
-                last = flags_of(point, characters)
-                blank = blank and last & SPACE != 0
-                points += 1
-                state = mixed(state, point)
+                i += 1
             lines.start[n] = start
             lines.size[n] = i - start
-            lines.points[n] = points
-            lines.flags[n] = (BLANK if blank else 0) | (ENDS_SENTENCE if last & TERMINAL else 0)
-            lines.hash[n] = state
+            lines.points[n] = count_points(data, start, i)
+            lines.flags[n] = _flags(data, start, i, characters)
+            lines.hash[n] = hash_bytes(data[start:i])
             n += 1
             if i >= end:
                 break
             i += 1
     lines.first[len(offsets) - 1] = n
+
+
+@inner
+def _flags(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> int:
+    if end == start:
+        return BLANK
+    last = end - 1
+    while data[last] & 0xC0 == 0x80:
+        last -= 1
+    ends_sentence = ENDS_SENTENCE if flags_of(decode(data, last)[0], characters) & TERMINAL else 0
+    while start < end:
+        point, start = decode(data, start)
+        if not flags_of(point, characters) & SPACE:
+            return ends_sentence
+    return ends_sentence | BLANK
 
 
 @inner

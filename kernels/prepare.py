@@ -1,46 +1,56 @@
 """Kernels compiled before work begins: once per machine and version, into files that every process reads.
 
-numba keeps them beside the source, or where NUMBA_CACHE_DIR says, and compiles anew what another version or processor
-needs. One process compiles at a time; the others wait and then read what it left.
+numba keeps them beside the source, or where NUMBA_CACHE_DIR says, and compiles anew what another processor needs. One
+process compiles at a time; the others wait and then read what it left.
 """
 
 import fcntl
+import hashlib
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Set
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+import llvmlite.binding
+import numba
 
-from kernels import bag_of_words, c4, hashing, quality, refinedweb, repetition, signatures, web_lines
-from kernels.texts import Texts
+from kernels import hashing
 
 MESSAGE = "Compiling kernels for this machine: some seconds, once per version."
 
 
-@cache
-def prepare(say: Callable[[str], None] = lambda _: None) -> None:
-    """Have every kernel ready, and say so if that takes a while. Calls after the first do nothing."""
+def prepare(names: Set[str], work: Callable[[], object], say: Callable[[str], None]) -> None:
+    """Do some `work` that calls every kernel that is going to be needed, and say so if they have to be compiled.
+
+    Equal `names` must stand for the same kernels.
+    """
     probe: Any = hashing.table_bits
-    os.makedirs(probe.stats.cache_path, exist_ok=True)
-    with open(os.path.join(probe.stats.cache_path, ".compiling"), "w") as lock:
+    folder = Path(probe.stats.cache_path)
+    os.makedirs(folder, exist_ok=True)
+    with open(folder / ".compiling", "a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        hashing.table_bits(1)
-        if probe.stats.cache_misses:
+        lock.seek(0)
+        version, *there = lock.read().split("\n")
+        if version != _version():
+            # numba looks at a kernel's own file only, not at those of what it calls.
+            for stale in (*folder.glob("*.nbi"), *folder.glob("*.nbc")):
+                stale.unlink()
+            there = []
+        if not names <= set(there):
             say(MESSAGE)
-        _call_all(Texts.of(["One text, of a few words.\n\nAnd another line."]))
+        work()
+        lock.seek(0)
+        lock.truncate()
+        lock.write("\n".join([_version(), *sorted(names | set(there))]))
 
 
-def _call_all(texts: Texts) -> None:
-    """Every entry, with the types that it is called with."""
-    quality.measure(texts, quality.stop_words([["the"]]), np.zeros(1, np.int32))
-    repetition.measure(texts)
-    c4.clean(texts, True, 3, 1000)
-    refinedweb.clean(texts, 0.5)
-    web_lines.measure_fineweb(texts, np.full(1, 30))
-    web_lines.count(texts)
-    signatures.band_hashes(texts, 14, 8, 5)
-    signatures.shingles(texts, 5)
-    signatures.text_hashes(texts)
-    signatures.line_hashes(texts)
-    bag_of_words.decide(texts, np.zeros((2, 1 << 10 | 1)), np.zeros(1, np.int64))
+@cache
+def _version() -> str:
+    """What compiled kernels depend on."""
+    processor = llvmlite.binding.get_host_cpu_name()
+    digest = hashlib.sha256(f"{sys.version} {numba.__version__} {processor}".encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

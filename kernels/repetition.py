@@ -2,18 +2,20 @@
 
 In come a batch of texts, its words and its lines; out comes a row of numbers a text. What stays true: the numbers
 are exact. Hashes only say where to look; what counts as equal has been compared.
+
+Indices in hot loops are unsigned: a signed one is asked every time whether it counts from the end of its array.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.characters import Characters, characters, decode
+from kernels.characters import Characters, characters
 from kernels.compiled import inner, kernel
-from kernels.hashing import EMPTY, Hash, empty, mixed, slot_of, table_bits
+from kernels.hashing import EMPTY, ONE, Hash, empty, hash_bytes, slot_of, table_bits
 from kernels.lines import Lines, repeats
-from kernels.strings import same_bytes, stripped
+from kernels.strings import count_points, same_bytes, stripped
 from kernels.texts import Texts
-from kernels.words import Words
+from kernels.words import Words, power
 
 TOP = (2, 3, 4)
 DUPLICATE = (5, 6, 7, 8, 9, 10)
@@ -60,6 +62,7 @@ def _measure(
     pairs = np.empty(most, np.int32)
     triples = np.empty(most, np.int32)
     counts = np.empty(most, np.int32)
+    powers = np.empty(most, np.uint64)
     hashes = np.empty(most, np.uint64)
     table = np.empty(1 << table_bits(most), np.int32)
     for text in range(len(offsets) - 1):
@@ -80,8 +83,14 @@ def _measure(
         row[6] = _top_ngram(words, start, end, 3, ids, pairs, triples, counts, table) / total
         # Nobody asks for the numbers of the 4-grams.
         row[7] = _top_ngram(words, start, end, 4, ids, triples, pairs, counts, table) / total
-        for n in range(5, 11):
-            row[3 + n] = _duplicate_ngrams(data, words, start, end, n, hashes, table) / total
+        for i in range(end - start):
+            powers[i] = power(words.size[start + i])
+            hashes[i] = words.raw[start + i]
+        for n in range(2, 11):
+            if n < 5:
+                _lengthen(words.raw[start:end], n, powers, hashes)
+            else:
+                row[3 + n] = _duplicate_ngrams(data, words, start, end, n, powers, hashes, table) / total
 
 
 @inner
@@ -112,12 +121,12 @@ def _repeated_paragraphs(data: NDArray[np.uint8], start: int, end: int, characte
     hashes = np.empty(most, np.uint64)
     n, i = 0, start
     while i < end:
-        starts[n], points[n], state = i, 0, Hash(0)
+        starts[n] = i
         while i < end and not (data[i] == _NEW_LINE and i + 1 < end and data[i + 1] == _NEW_LINE):
-            point, i = decode(data, i)
-            points[n] += 1
-            state = mixed(state, point)
-        sizes[n], hashes[n] = i - starts[n], state
+            i += 1
+        sizes[n] = i - starts[n]
+        points[n] = count_points(data, starts[n], i)
+        hashes[n] = hash_bytes(data[starts[n] : i])
         n += 1
         while i < end and data[i] == _NEW_LINE:
             i += 1
@@ -137,17 +146,19 @@ def _number_words(
     """Equal words get equal numbers, those of their first place."""
     bits = table_bits(end - start)
     empty(table, bits)
-    for word in range(start, end):
-        slot = slot_of(words.raw[word], bits)
+    mask = (ONE << Hash(bits)) - ONE
+    places, sizes, raw = words.start[start:end], words.size[start:end], words.raw[start:end]
+    for word in range(Hash(end - start)):
+        slot = Hash(slot_of(raw[word], bits))
         while table[slot] != EMPTY:
-            other = start + table[slot]
-            if words.raw[other] == words.raw[word] and words.size[other] == words.size[word]:
-                if same_bytes(data, words.start[other], words.start[word], words.size[word]):
+            other = Hash(table[slot])
+            if raw[other] == raw[word] and sizes[other] == sizes[word]:
+                if same_bytes(data, places[other], places[word], sizes[word]):
                     break
-            slot = (slot + 1) & ((1 << bits) - 1)
+            slot = (slot + ONE) & mask
         else:
-            table[slot] = word - start
-        ids[word - start] = table[slot]
+            table[slot] = word
+        ids[word] = table[slot]
 
 
 @inner
@@ -172,19 +183,19 @@ def _top_ngram(
         return 0
     bits = table_bits(many)
     empty(table, bits)
-    top = 0
-    for i in range(many):
-        ending = ids[i + n - 1]
-        slot = slot_of(Hash(shorter[i]) << _THIRTY_TWO | Hash(ending), bits)
+    mask, last, top = (ONE << Hash(bits)) - ONE, Hash(n - 1), 0
+    for i in range(Hash(many)):
+        ending = ids[i + last]
+        slot = Hash(slot_of(Hash(shorter[i]) << _THIRTY_TWO | Hash(ending), bits))
         while table[slot] != EMPTY:
-            other = table[slot]
-            if shorter[other] == shorter[i] and ids[other + n - 1] == ending:
+            other = Hash(table[slot])
+            if shorter[other] == shorter[i] and ids[other + last] == ending:
                 break
-            slot = (slot + 1) & ((1 << bits) - 1)
+            slot = (slot + ONE) & mask
         if table[slot] == EMPTY:
             table[slot] = i
             counts[i] = 0
-        gram = table[slot]
+        gram = Hash(table[slot])
         grams[i] = gram
         counts[gram] += 1
         # Only how often matters here; which of the most frequent came first is settled below.
@@ -199,42 +210,51 @@ def _top_ngram(
 
 
 @inner
+def _lengthen(raw: NDArray[np.uint64], n: int, powers: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> None:
+    """Hashes of the (n-1)-grams, by their first word, to those of the n-grams: their words run together."""
+    last = Hash(n - 1)
+    for i in range(Hash(max(len(raw) - n + 1, 0))):
+        hashes[i] = hashes[i] * powers[i + last] + raw[i + last]
+
+
+@inner
 def _duplicate_ngrams(
     data: NDArray[np.uint8],
     words: Words,
     start: int,
     end: int,
     n: int,
+    powers: NDArray[np.uint64],
     hashes: NDArray[np.uint64],
     table: NDArray[np.int32],
 ) -> int:
-    """The code points in n-grams that were there before; `hashes` come as those of the (n-1)-grams, but for n = 5."""
-    many = end - start - n + 1
-    if many <= 0:
+    """The code points in n-grams that were there before.
+
+    `powers` are those of the words' sizes; `hashes` come as those of the (n-1)-grams by their first word, and leave as
+    those of the n-grams.
+    """
+    if end - start < n:
         return 0
-    for i in range(many):
-        if n > 5:
-            hashes[i] = hashes[i] * words.power[start + i + n - 1] + words.raw[start + i + n - 1]
-        else:
-            hashes[i] = words.raw[start + i]
-            for k in range(1, n):
-                hashes[i] = hashes[i] * words.power[start + i + k] + words.raw[start + i + k]
-    bits = table_bits(many)
+    many = Hash(end - start - n + 1)
+    _lengthen(words.raw[start:end], n, powers, hashes)
+    bits = table_bits(end - start - n + 1)
     empty(table, bits)
-    points, i = 0, 0
+    mask = (ONE << Hash(bits)) - ONE
+    points, i = 0, Hash(0)
     while i < many:
-        slot = slot_of(hashes[i], bits)
+        slot = Hash(slot_of(hashes[i], bits))
         while table[slot] != EMPTY:
-            if hashes[table[slot]] == hashes[i] and _same_ngram(data, words, start + table[slot], start + i, n):
+            other = Hash(table[slot])
+            if hashes[other] == hashes[i] and _same_ngram(data, words, start + np.int64(other), start + np.int64(i), n):
                 break
-            slot = (slot + 1) & ((1 << bits) - 1)
+            slot = (slot + ONE) & mask
         if table[slot] == EMPTY:
             table[slot] = i
-            i += 1
+            i += ONE
         else:
             for k in range(n):
-                points += words.points[start + i + k]
-            i += n
+                points += words.points[start + np.int64(i) + k]
+            i += Hash(n)
     return points
 
 

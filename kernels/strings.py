@@ -46,6 +46,15 @@ def line_end(data: NDArray[np.uint8], start: int, end: int, characters: Characte
 
 
 @inner
+def count_points(data: NDArray[np.uint8], start: int, end: int) -> int:
+    """How many code points there are between two bytes where one starts."""
+    points = 0
+    for byte in data[start:end]:
+        points += byte & 0xC0 != 0x80
+    return points
+
+
+@inner
 def holds(data: NDArray[np.uint8], start: int, end: int, string: bytes) -> bool:
     """Whether `data[start:end]` starts with `string`."""
     if end - start < len(string):

@@ -36,8 +36,8 @@ class Words(NamedTuple):
     """Word w is the `size[w]` bytes from `start[w]` on, `points[w]` code points; those of text i are `first[i]` to
     `first[i + 1]`.
 
-    `raw` is the polynomial hash of its bytes and `power` BASE to the number of them, so that the hash of words a and b
-    run together is raw[a] * power[b] + raw[b]. `normal` is a hash of its letters, digits and marks without case, 0
+    `raw` is the polynomial hash of its bytes: that of words a and b run together is raw[a] * power(size[b]) + raw[b].
+    `normal` is a hash of its letters, digits and marks without case, 0
     for a word without any. `flags`: HAS_LETTER, ONLY_SYMBOLS.
     """
 
@@ -47,7 +47,6 @@ class Words(NamedTuple):
     points: NDArray[np.int32]
     flags: NDArray[np.uint8]
     raw: NDArray[np.uint64]
-    power: NDArray[np.uint64]
     normal: NDArray[np.uint64]
 
 
@@ -62,24 +61,24 @@ def find_words(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Words:
         np.empty(most, np.uint8),
         np.empty(most, np.uint64),
         np.empty(most, np.uint64),
-        np.empty(most, np.uint64),
     )
     _find(data, offsets, characters(), words)
     found = int(words.first[-1])
     return Words._make([words.first, *(column[:found] for column in words[1:])])
 
 
-# BASE to the number of bytes in a word, for all but the longest.
+# For the number of bytes in all but the longest words.
 _POWERS = np.array([pow(int(BASE), size, 1 << 64) for size in range(64)], np.uint64)
 
 
 @inner
-def _power(size: int) -> Hash:
-    power = ONE
+def power(size: int) -> Hash:
+    """BASE to the power of `size`."""
+    product = ONE
     while size >= len(_POWERS):
-        power *= _POWERS[len(_POWERS) - 1]
+        product *= _POWERS[len(_POWERS) - 1]
         size -= len(_POWERS) - 1
-    return power * _POWERS[size]
+    return product * _POWERS[size]
 
 
 @kernel
@@ -120,7 +119,6 @@ def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Chara
             words.points[n] = points
             words.flags[n] = (HAS_LETTER if any_flags & LETTER else 0) | (ONLY_SYMBOLS if all_flags else 0)
             words.raw[n] = raw
-            words.power[n] = _power(i - start)
             words.normal[n] = mixed(normal, 0) if normal else _NOTHING
             n += 1
     words.first[len(offsets) - 1] = n

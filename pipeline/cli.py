@@ -67,7 +67,7 @@ def run(recipe: str, overrides: tuple[str, ...], workers: int, address: str | No
     checked = load(recipe, overrides)
     root = out or f"runs/{checked.name}"
     with Cluster(workers, address) as cluster, terminal.StepLines(screen) as show:
-        result = run_recipe(checked, root, cluster, show)
+        result = run_recipe(checked, root, cluster, show, screen.print)
     for table in terminal.tables(result.summary):
         screen.print(table)
     warnings = terminal.warnings(result.summary)

@@ -10,6 +10,7 @@ import importlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,31 +35,46 @@ def _call_from(folder: str, function: Callable[..., Any], *args: Any) -> Any:
 class Cluster:
     """Runs tasks on `workers` processes: 0 means in this one, `address` means on a running Ray cluster.
 
-    Ray is started by the first task and not before: a run with nothing to do takes no time.
+    Ray is started by `start` or the first task and not before: a run with nothing to do takes no time.
     """
 
     def __init__(self, workers: int, address: str | None = None) -> None:
         self.workers = workers
         self.address = address
-        self._ray: Any = None
+        # Ray takes seconds to start, in which this process has other things to do.
+        self._starter = ThreadPoolExecutor(1)
+        self._ray: Future[Any] | None = None
 
     def __enter__(self) -> "Cluster":
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._ray is not None:
-            self._ray.shutdown()
+            self._ray.result().shutdown()
             self._ray = None
+        self._starter.shutdown()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether tasks run in this process."""
+        return self.workers == 0 and self.address is None
+
+    def start(self) -> None:
+        """Have Ray start, without waiting for it."""
+        if not self.is_here and self._ray is None:
+            self._ray = self._starter.submit(self._connect)
 
     def map(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Finished | None]:
         """Call `function(*args)` for each of `calls`; yields (index, result) in the order they finish, or None."""
-        if self.workers == 0 and self.address is None:
+        if self.is_here:
             yield from ((n, function(*args)) for n, args in enumerate(calls))
         else:
             yield from self._map_on_ray(function, calls)
 
     def _map_on_ray(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Finished | None]:
-        ray = self._start()
+        self.start()
+        assert self._ray
+        ray = self._ray.result()
         # A worker killed for memory or by the machine is no fault of the task's: try again, elsewhere if need be.
         remote = ray.remote(_call_from).options(max_retries=3)
         waiting = list(enumerate(calls))[::-1]
@@ -78,9 +94,7 @@ class Cluster:
                 except ray.exceptions.RayTaskError as error:
                     raise error.as_instanceof_cause() from None
 
-    def _start(self) -> Any:
-        if self._ray is not None:
-            return self._ray
+    def _connect(self) -> Any:
         # Ray asks for this choice to be made; without it every start prints a warning.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         # Nothing leaves this machine that the user has not asked for.
@@ -95,5 +109,4 @@ class Cluster:
             modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in PACKAGES]
             options |= {"address": self.address, "runtime_env": {"py_modules": modules}}
         ray.init(**options)
-        self._ray = ray
         return ray

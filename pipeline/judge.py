@@ -84,12 +84,15 @@ def judge(task: Task) -> Counts:
     }
     if "reference" in task.inputs:
         model = reference.Model.load(task.inputs["reference"])
-        columns["reference_score"] = reference.score(model, texts, data["url"].to_pylist())
+        with task.stage("score"):
+            columns["reference_score"] = reference.score(model, texts, data["url"].to_pylist())
     if task.params["exact"]:
-        hashes = signatures.text_hashes(texts).reshape(-1)
+        with task.stage("hash"):
+            hashes = signatures.text_hashes(texts).reshape(-1)
         columns["text_hash"] = pa.FixedSizeListArray.from_arrays(hashes, 2)
     if task.params["lines"]:
-        hashes, first = signatures.line_hashes(texts), texts.lines.first
+        with task.stage("hash"):
+            hashes, first = signatures.line_hashes(texts), texts.lines.first
         of_lines = pa.LargeListArray.from_arrays(first, hashes)
         columns["line_hashes"] = pc.if_else(stays, of_lines, pa.scalar(None, of_lines.type))
     # A bit means nothing without the list it counts in, and the recipe decides on that.

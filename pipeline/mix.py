@@ -80,7 +80,9 @@ def tokenize(task: Task) -> Counts:
     lengths: list[int] = []
     with storage.open_write(task.file(".bin")) as file:
         for batch in _batches(data["text"]):
-            for ids in tokenizer.encode(encoder, batch):
+            with task.stage("encode"):
+                encoded = tokenizer.encode(encoder, batch)
+            for ids in encoded:
                 lengths.append(len(ids))
                 file.write(ids.astype(vocabulary.dtype).tobytes())
             task.report(len(lengths) / len(data))

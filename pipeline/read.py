@@ -58,9 +58,10 @@ def run(task: Task) -> Counts:
     rows = 0
     languages: Counter[str] = Counter()
     with storage.open_write(task.file(".parquet")) as file, pq.ParquetWriter(file, columns, compression="zstd") as out:
-        while batch := list(islice(seen.documents(found), BATCH)):
-            table = _measure(batch, document_id(task.part["shard"], rows), task.params)
-            out.write_table(table)
+        while batch := _next_batch(task, seen.documents(found)):
+            table = measure(task, batch, document_id(task.part["shard"], rows))
+            with task.stage("write"):
+                out.write_table(table)
             rows += len(batch)
             languages.update(table["language"].drop_null().to_pylist())
     return {
@@ -79,6 +80,11 @@ def _open(task: Task) -> Iterator[Found]:
     if source["kind"] == "warc":
         return read_warc(path)
     return read_jsonl(path, str(source["text_field"]))
+
+
+def _next_batch(task: Task, found: Iterator[Page | Dropped]) -> list[Page | Dropped]:
+    with task.stage("read"):
+        return list(islice(found, BATCH))
 
 
 class _Seen:
@@ -105,8 +111,11 @@ class _Seen:
         return {"file": self.file, "found": ", ".join(kinds) or "nothing"}
 
 
-def _measure(batch: list[Page | Dropped], first_id: int, params: Mapping[str, Any]) -> pa.Table:
-    texts = [_text(item, params) for item in batch]
+def measure(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Table:
+    """What `schema` says of each document of the batch; their ids count from `first_id`."""
+    params = task.params
+    with task.stage("extract"):
+        texts = [_text(item, params) for item in batch]
     dropped = [
         i.reason if isinstance(i, Dropped) else None if t else "no_text" for i, t in zip(batch, texts, strict=True)
     ]
@@ -120,14 +129,17 @@ def _measure(batch: list[Page | Dropped], first_id: int, params: Mapping[str, An
         "dropped": dropped,
     }
     if params["language_model"]:
-        labels, scores = language.identify(texts, params["language_model"]["path"])
+        with task.stage("language"):
+            labels, scores = language.identify(texts, params["language_model"]["path"])
         columns["language"] = [label if text else None for label, text in zip(labels, texts, strict=True)]
         columns["language_score"] = scores
-    batch_texts = Texts.of(texts, columns["language"], columns["url"])
-    signals, final = rules.measure(batch_texts, measured_families(params["measuring"]))
+    with task.stage("signals"):
+        given = Texts.of(texts, columns["language"], columns["url"])
+        signals, final = rules.measure(given, measured_families(params["measuring"]))
     columns |= {"text": final.to_arrow(), **signals}
     if params["minhash"]:
-        bands = band_hashes(final, **params["minhash"])
+        with task.stage("minhash"):
+            bands = band_hashes(final, **params["minhash"])
         columns[BANDS] = pa.FixedSizeListArray.from_arrays(bands.reshape(-1), bands.shape[1])
     return pa.table(columns, schema=schema(params))
 

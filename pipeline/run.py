@@ -19,6 +19,7 @@ from pipeline.graph import steps_of
 from pipeline.recipe import Recipe, RecipeError
 from pipeline.steps import Progress, Step
 from pipeline.summary import summarise
+from pipeline.warm import warm
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,16 @@ class Result:
     ran: list[Step]
 
 
-def run(recipe: Recipe, root: str, cluster: Cluster, show: Callable[[Progress], None]) -> Result:
-    """Run what is not done yet.
+def run(
+    recipe: Recipe, root: str, cluster: Cluster, show: Callable[[Progress], None], say: Callable[[str], None] = print
+) -> Result:
+    """Run what is not done yet; `show` hears of steps, `say` of what delays them.
 
     Raises `RecipeError` before anything starts if the recipe's inputs are not there or another run has the folder.
     """
     all_steps = steps_of(recipe)
     with _alone(root):
-        return _run(recipe, root, all_steps, cluster, show)
+        return _run(recipe, root, all_steps, cluster, show, say)
 
 
 @contextlib.contextmanager
@@ -62,9 +65,17 @@ def _alone(root: str) -> Iterator[None]:
 
 
 def _run(
-    recipe: Recipe, root: str, all_steps: list[Step], cluster: Cluster, show: Callable[[Progress], None]
+    recipe: Recipe,
+    root: str,
+    all_steps: list[Step],
+    cluster: Cluster,
+    show: Callable[[Progress], None],
+    say: Callable[[str], None],
 ) -> Result:
     todo = steps.stale(root, all_steps)
+    if todo:
+        cluster.start()
+        warm(todo, say)
     storage.write_bytes(
         storage.join(root, "recipe.yaml"), yaml.safe_dump(recipe.model_dump(), sort_keys=False).encode()
     )

@@ -6,6 +6,7 @@ the part where it was, a changed parameter redoes what depends on it and nothing
 not depend on how many workers filled it.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -37,6 +38,7 @@ class Task:
     part: Any
     params: Mapping[str, Any]
     inputs: Mapping[str, str]
+    stages: dict[str, float] = field(default_factory=dict)
 
     def file(self, suffix: str) -> str:
         """The path of this part's own file, for example part-00003.parquet."""
@@ -50,6 +52,15 @@ class Task:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w") as file:
                 file.write(f"{share:.4f}")
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the seconds that the block takes to the stage of that name; a stage within another would count twice."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - start
 
 
 @dataclass(frozen=True)
@@ -110,9 +121,11 @@ def counts_of(root: str, step: Step) -> Counts:
     return counts
 
 
-def timing_of(root: str, step: Step) -> dict[str, float]:
-    """`seconds` by the clock in the attempt that finished, `task_seconds` summed over the parts of all attempts."""
-    timing: dict[str, float] = storage.read_json(storage.join(folder(root, step), "timing.json"))
+def timing_of(root: str, step: Step) -> dict[str, Any]:
+    """`seconds` by the clock in the attempt that finished; `task_seconds` summed over the parts of all attempts, and
+    `stages`, the same by name for what they timed.
+    """
+    timing: dict[str, Any] = storage.read_json(storage.join(folder(root, step), "timing.json"))
     return timing
 
 
@@ -141,7 +154,7 @@ def _run_part(run: Callable[[Task], Counts], task: Task) -> dict[str, Any]:
         return done
     start = time.perf_counter()
     counts = run(task)
-    result = {"counts": counts, "seconds": time.perf_counter() - start}
+    result = {"counts": counts, "seconds": time.perf_counter() - start, "stages": task.stages}
     storage.write_json(marker, result)
     return result
 
@@ -178,8 +191,12 @@ def execute(root: str, step: Step, cluster: Cluster) -> Iterator[Progress]:
     counts = [results[n]["counts"] for n in range(len(tasks))]
     if step.finish:
         step.finish(Task(out, len(tasks), None, step.params, inputs), counts)
-    task_seconds = sum(r["seconds"] for r in results.values())
-    storage.write_json(f"{out}/timing.json", {"seconds": time.perf_counter() - start, "task_seconds": task_seconds})
+    timing = {
+        "seconds": time.perf_counter() - start,
+        "task_seconds": sum(r["seconds"] for r in results.values()),
+        "stages": merge(r["stages"] for r in results.values()),
+    }
+    storage.write_json(f"{out}/timing.json", timing)
     storage.remove_temporary(out)
     # Markers and timings carry seconds; what is listed is what must be there, byte for byte the same on every run.
     markers = {"timing.json", *(f"part-{n:05d}.json" for n in range(len(tasks)))}

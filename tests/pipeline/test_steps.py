@@ -1,3 +1,5 @@
+import itertools
+import json
 import os
 import signal
 from collections.abc import Sequence
@@ -38,6 +40,20 @@ def kill_once(task: Task) -> Counts:
     return double(task)
 
 
+def in_stages(task: Task) -> Counts:
+    """Works on a clock of its own: every look at it is one second later."""
+    for _ in range(task.part):
+        with task.stage("look"):
+            pass
+    with task.stage("write"):
+        return double(task)
+
+
+def staged_then_fails(task: Task) -> Counts:
+    with task.stage("double"):
+        return fail_on_two(task)
+
+
 def execute(root: Path, wanted: Sequence[Step], workers: int = 0) -> list[str]:
     ran = steps.stale(str(root), wanted)
     with Cluster(workers) as cluster:
@@ -64,6 +80,30 @@ def test_another_parameter_is_another_folder_and_the_old_one_stays(tmp_path: Pat
     execute(tmp_path, chain([1], bound=1))
     assert execute(tmp_path, chain([1], bound=2)) == ["double", "add_up"]
     assert execute(tmp_path, chain([1], bound=1)) == []
+
+
+def test_stages_are_summed_in_the_timing_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr("pipeline.steps.time.perf_counter", lambda: float(next(clock)))
+    step = Step("staged", in_stages, parts=[1, 2, 3])
+    execute(tmp_path, [step])
+    assert steps.timing_of(str(tmp_path), step)["stages"] == {"look": 6.0, "write": 3.0}
+    folder = Path(steps.folder(str(tmp_path), step))
+    assert json.loads((folder / "part-00001.json").read_text())["stages"] == {"look": 2.0, "write": 1.0}
+    assert "look" not in (folder / "step.json").read_text(), "seconds differ from run to run, what is there must not"
+
+
+def test_the_stages_of_a_finished_part_outlive_the_run_that_was_killed(tmp_path: Path) -> None:
+    mended = str(tmp_path / "mended")
+    step = Step("staged", staged_then_fails, {"mended": mended}, parts=[1, 2])
+    with pytest.raises(ValueError, match="part two is broken"):
+        execute(tmp_path, [step])
+    folder = Path(steps.folder(str(tmp_path), step))
+    before = json.loads((folder / "part-00000.json").read_text())["stages"]["double"]
+    storage.write_bytes(mended, b"")
+    execute(tmp_path, [step])
+    after = json.loads((folder / "part-00001.json").read_text())["stages"]["double"]
+    assert steps.timing_of(str(tmp_path), step)["stages"] == {"double": before + after}
 
 
 def test_a_failed_part_leaves_no_step_and_the_finished_parts_stay(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""The kernels that a run needs, compiled before its first task, by having them measure one small page.
+
+Without this every worker would compile for itself, silently.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from filters import reference
+from kernels import bag_of_words, signatures
+from kernels.prepare import prepare
+from kernels.texts import Texts
+from pipeline import judge, read
+from pipeline.steps import Step, Task
+from sources.pages import Page
+
+_PAGE = Page("https://example.org/", None, "text/html", "<p>One page, of a few words.</p><p>And another line.</p>")
+
+
+def warm(steps: Sequence[Step], say: Callable[[str], None]) -> None:
+    """Compile, or load, what these steps call; says so if it takes a while."""
+    names: set[str] = set()
+    for step in steps:
+        if step.run is read.run:
+            names |= {measuring["family"] for measuring in step.params["measuring"]}
+            names |= {"minhash"} if step.params["minhash"] else set()
+        elif step.run in (judge.learn, judge.judge):
+            names.add("signatures and scores")
+    if names:
+        prepare(names, lambda: _touch(steps), say)
+
+
+def _touch(steps: Sequence[Step]) -> None:
+    texts = Texts.of([_PAGE.body])
+    for step in steps:
+        if step.run is read.run:
+            read.measure(Task("", 0, None, step.params, {}), [_PAGE], 0)
+    signatures.text_hashes(texts)
+    signatures.line_hashes(texts)
+    bag_of_words.decide(texts, np.zeros((2, reference.FEATURES + 1)), np.zeros(1, np.int64))
