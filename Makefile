@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test bench check clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -19,6 +19,15 @@ demo/crawl/reference.jsonl.gz: | .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -q -n 2
+
+# crawlmill beside datatrove and plain libraries on the same pages: about seven minutes, no network once the peers are
+# installed. Appends its tables to docs/benchmarks.md. Fewer parts: make bench ARGS="--part rules --part end-to-end".
+bench: .venv/bench $(if $(wildcard ../shared/data/pages/*.warc.gz),,demo/crawl/reference.jsonl.gz)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+.venv/bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
+	touch .venv/bench
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -133,7 +133,7 @@ def measure(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Table:
             labels, scores = language.identify(texts, params["language_model"]["path"])
         columns["language"] = [label if text else None for label, text in zip(labels, texts, strict=True)]
         columns["language_score"] = scores
-    with task.stage("signals"):
+    with task.stage("rules"):
         given = Texts.of(texts, columns["language"], columns["url"])
         signals, final = rules.measure(given, measured_families(params["measuring"]))
     columns |= {"text": final.to_arrow(), **signals}

@@ -1,0 +1,145 @@
+"""What is measured on: WARC files, a sample of their pages for the slow peers, and the English texts in that sample.
+
+What stays true: every side of a comparison reads the same bytes; the sample is every k-th page, so that it is as long
+and as mixed as the whole; nothing is downloaded.
+"""
+
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import click
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from filters import language
+from mixtures import tokenizer
+from pipeline.recipe import Recipe
+from sources.extract import extract
+from sources.pages import Page
+from sources.warc import read_warc
+
+ROOT = Path(__file__).parents[1]
+# Real pages for development, where there are some, or else what `crawlmill crawl-docs` makes anywhere.
+DEFAULTS = ("../shared/data/pages/*.warc.gz", "demo/crawl/*.warc.gz")
+WARM_UP_PAGES = 20
+# With fewer there is nothing for a classifier to learn from, and no median to speak of.
+MIN_TEXTS = 10
+VOCABULARY = 16_384
+EOS = "<|endoftext|>"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """`files` with `pages` pages; `sample_pages` of them in `sample`, `warm_up_pages` in `warm_up`, one in `first`.
+
+    `folder` is a temporary one, `repeats` the rounds of every comparison.
+    """
+
+    files: list[str]
+    pages: int
+    sample: str
+    sample_pages: int
+    warm_up: str
+    warm_up_pages: int
+    first: str
+    folder: Path
+    repeats: int
+
+    @cached_property
+    def english(self) -> list[str]:
+        """The text of every page of the sample that is English with a score of .65, as the rules get it."""
+        pages = [item for item in read_warc(self.sample) if isinstance(item, Page)]
+        texts = [text for page in pages if (text := extract(page.body, "resiliparse"))]
+        labels, scores = language.identify(texts)
+        found = zip(texts, labels, scores, strict=True)
+        english = [text for text, label, score in found if label == "en" and score >= 0.65]
+        if len(english) < MIN_TEXTS:
+            raise click.UsageError(
+                f"of {self.sample_pages} sampled pages {len(english)} are English, and {MIN_TEXTS} are needed; "
+                "name more by --pages or take a larger --sample"
+            )
+        return english
+
+    @cached_property
+    def tokenizer(self) -> str:
+        """A tokenizer.json, trained on the texts before any clock starts."""
+        path = self.folder / "tokenizer.json"
+        path.write_text(tokenizer.train(iter(self.english), VOCABULARY, EOS).to_str())
+        return str(path)
+
+
+def recipe(files: Sequence[str], tokenizer: str | None = None) -> Recipe:
+    """Everything that is done to a page before sources are mixed; tokens where there is a tokenizer."""
+    source = {
+        "kind": "warc",
+        "paths": list(files),
+        "language": {"keep": ["en"], "min_score": 0.65},
+        "rules": ["gopher_repetition", "gopher_quality", "c4", "fineweb"],
+        "dedup": {"exact": True, "lines": True, "minhash": {"bands": 14, "rows": 8, "ngram": 5}},
+    }
+    tokens = {
+        "mixture": {"tokens": 1_000_000, "weights": {"web": 1.0}},
+        "tokens": {"tokenizer": {"file": tokenizer, "eos": EOS}},
+    }
+    return Recipe.model_validate({"name": "benchmark", "sources": {"web": source}, **(tokens if tokenizer else {})})
+
+
+def prepare(pattern: str | None, sample: int, repeats: int, folder: Path) -> Inputs:
+    """Find the pages and write the sample. `click.UsageError` where there are none."""
+    files = _files(pattern)
+    places = [place for file in files for place in _pages(file)]
+    if not places:
+        raise click.UsageError(f"no page in {', '.join(files)}; name WARC files with response records by --pages")
+    chosen = _every(places, sample)
+    few = _every(chosen, WARM_UP_PAGES)
+    return Inputs(
+        files,
+        len(places),
+        _write(folder / "sample.warc.gz", chosen),
+        len(chosen),
+        _write(folder / "warm-up.warc.gz", few),
+        len(few),
+        _write(folder / "first.warc.gz", chosen[:1]),
+        folder,
+        repeats,
+    )
+
+
+def _files(pattern: str | None) -> list[str]:
+    tried = [pattern] if pattern else [str(ROOT / default) for default in DEFAULTS]
+    for each in tried:
+        if files := sorted(glob.glob(each)):
+            return files
+    raise click.UsageError(
+        f"no WARC file matches {' or '.join(tried)}; name some by --pages 'FOLDER/*.warc.gz', "
+        "or make some with: crawlmill crawl-docs --out demo/crawl"
+    )
+
+
+_Place = tuple[str, int, int]
+
+
+def _pages(file: str) -> Iterator[_Place]:
+    """Where each response record is: file, first byte, end. One gzip member a record, as crawlers write them."""
+    with open(file, "rb") as stream:
+        records = [(r.stream_pos, r.record_type) for r in ArchiveIterator(stream, parse_http=False)]
+    ends = [start for start, _ in records[1:]] + [Path(file).stat().st_size]
+    for (start, kind), end in zip(records, ends, strict=True):
+        if kind == WarcRecordType.response:
+            yield file, start, end
+
+
+def _every(places: Sequence[_Place], wanted: int) -> Sequence[_Place]:
+    """`wanted` of them at equal distances, or all."""
+    return places[:: max(1, len(places) // wanted)][:wanted]
+
+
+def _write(path: Path, places: Sequence[_Place]) -> str:
+    with path.open("wb") as out:
+        for file, start, end in places:
+            with open(file, "rb") as stream:
+                stream.seek(start)
+                out.write(stream.read(end - start))
+    return str(path)

@@ -1,0 +1,128 @@
+"""What a comparison promises: the same pages on both sides, turns, and every ratio there. Never a time."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from benchmarks import inputs, results, timing, workers
+from benchmarks.inputs import recipe
+from pipeline.graph import steps_of
+from sources.pages import Page
+from sources.warc import read_warc
+
+ROOT = Path(__file__).parents[2]
+needs_datatrove = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("spacy", "warcio", "cchardet", "pylibmagic", "orjson")),
+    reason='needs what datatrove needs: pip install "crawlmill[bench]"',
+)
+
+
+def benchmarks(crawl: Path, *arguments: str) -> dict[str, dict[str, dict[str, float]]]:
+    """The rows of each table, by its title, after checking that the log has them too."""
+    log, numbers = crawl / "log.md", crawl / "numbers.json"
+    files = ["--pages", f"{crawl}/[ab].warc.gz", "--log", str(log), "--json", str(numbers), "--repeats", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *files, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(numbers.read_text())
+    assert found["versions"]["crawlmill"]
+    assert found["machine"] in log.read_text()
+    tables = {table["title"]: table["rows"] for table in found["tables"]}
+    for title, rows in tables.items():
+        assert f"### {title}\n" in log.read_text()
+        for row in rows:
+            assert f"| {row} |" in log.read_text()
+    return tables
+
+
+def test_every_library_has_its_ratio_and_runs_append(small_crawl: Path) -> None:
+    rows = benchmarks(small_crawl, "--part", "libraries")["Plain libraries"]
+    assert [name.rsplit(": ", 1)[1] for name in rows] == [
+        "FastWARC, resiliparse",
+        "datasketch",
+        "HF tokenizers",
+        "scikit-learn",
+    ]
+    assert all(row["ratio"] > 0 and row["items"] == row["library's items"] >= 30 for row in rows.values())
+    assert rows["read and extract: FastWARC, resiliparse"]["items"] == 30
+    benchmarks(small_crawl, "--part", "libraries", "--sample", "10")
+    assert (small_crawl / "log.md").read_text().count("### Plain libraries") == 2, "no run replaces another"
+
+
+@needs_datatrove
+def test_datatrove_gets_the_same_pages(small_crawl: Path) -> None:
+    tables = benchmarks(small_crawl, "--part", "rules", "--part", "end-to-end")
+    rules = tables["Rules: Gopher repetition and quality, C4, FineWeb"]
+    assert {row["documents"] for row in rules.values()} == {30}
+    assert all(row["ratio"] > 0 for row in rules.values())
+    ours = rules["crawlmill, all signals"]
+    assert ours["kept"] == rules["datatrove, words by str.split"]["kept"] > 0, "the same words give the same verdicts"
+
+    whole = tables["End to end"]
+    assert {row["pages"] for row in whole.values()} == {row["documents read"] for row in whole.values()} == {30}
+    assert all(row["kept"] > 0 for row in whole.values())
+    stages = tables["End to end, by stage"]
+    for peer in ("datatrove, Trafilatura", "datatrove, resiliparse"):
+        assert whole[peer]["ratio"] > 0
+        assert whole[peer]["ratio, all pages"] > 0
+        for stage in ("read", "extract", "language", "rules", "write", "all of it"):
+            assert stages[stage][f"{peer}: ratio"] > 0, stage
+    for name in ("crawlmill", "datatrove, Trafilatura"):
+        parts = sum(row.get(name, 0) for stage, row in stages.items() if stage != "all of it")
+        assert 0.5 < parts / stages["all of it"][name] <= 1, "the stages are the whole"
+
+
+def test_no_pages_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(click.UsageError, match="crawlmill crawl-docs --out demo/crawl"):
+        inputs.prepare(str(tmp_path / "*.warc.gz"), 10, 1, tmp_path)
+
+
+def test_the_sample_is_every_kth_page_byte_for_byte(small_crawl: Path, tmp_path: Path) -> None:
+    made = inputs.prepare(f"{small_crawl}/[ab].warc.gz", 10, 1, tmp_path)
+    everything = [item for file in made.files for item in read_warc(file)]
+    assert made.pages == len(everything) == 30
+    assert list(read_warc(made.sample)) == everything[::3]
+    assert made.sample_pages == 10
+    assert [item for item in read_warc(made.first) if isinstance(item, Page)] == everything[:1]
+
+
+def test_sides_take_turns_after_a_warm_up() -> None:
+    calls: list[str] = []
+    sides = {name: lambda data, name=name: calls.append(name + data) for name in "AB"}
+    rounds = timing.interleave(sides, "!", 3, "?")
+    assert calls == ["A?", "B?", "A!", "B!", "A!", "B!", "A!", "B!"]
+    assert len(rounds["A"].seconds) == 3, "the warm-up does not count"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system has no such call")
+def test_one_core_is_one_core_and_lets_go_again() -> None:
+    program = (
+        "import os; from benchmarks import timing; before = os.sched_getaffinity(0); timing.one_core()\n"
+        "assert len(os.sched_getaffinity(0)) == 1 and os.environ['OMP_NUM_THREADS'] == '1'\n"
+        "with timing.all_cores(): assert os.sched_getaffinity(0) == before\n"
+        "assert len(os.sched_getaffinity(0)) == 1"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def test_bare_processes_do_every_part_once(small_crawl: Path, tmp_path: Path) -> None:
+    files = [str(small_crawl / f"{name}.warc.gz") for name in "abc"]
+    step, warm_up = steps_of(recipe(files))[0], steps_of(recipe(files[:2]))[0]
+    workers.bare_processes(2, step, warm_up, tmp_path)
+    made = sorted(path.name for path in (tmp_path / "parts").glob("*.parquet"))
+    assert made == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
+
+
+def test_a_number_that_is_not_known_is_a_dash() -> None:
+    table = results.Table(
+        "Title", "Note.", {"n": ",d", "ratio": ".1f"}, {"ours": {"n": 1000}, "theirs": {"ratio": 2.0}}
+    )
+    assert table.markdown().splitlines()[-2:] == ["| ours | 1,000 | - |", "| theirs | - | 2.0 |"]
