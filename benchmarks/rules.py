@@ -14,6 +14,8 @@ from kernels.texts import Texts
 FAMILIES = ("gopher_repetition", "gopher_quality", "c4", "fineweb")
 # Long enough for spaCy's vocabulary to fill up.
 WARM_UP = 20
+# Ours takes some hundredths of a second, in which anything can happen: so many times over the same texts.
+PASSES = 20
 # The size that the figure is given for.
 DOCUMENT = 7000
 
@@ -25,8 +27,10 @@ def run(inputs: Inputs) -> list[Table]:
     families = rules.resolve(FAMILIES)
 
     def crawlmill(some: Sequence[str]) -> int:
-        signals, _ = rules.measure(Texts.of(some), families)
-        return int((rules.judge(families, signals, len(some)).first < 0).sum())
+        for _ in range(PASSES):
+            signals, _ = rules.measure(Texts.of(some), families)
+            kept = int((rules.judge(families, signals, len(some)).first < 0).sum())
+        return kept
 
     def datatrove(words: str | WordTokenizer, stop: bool) -> Callable[[Sequence[str]], int]:
         filters = peers.quality_filters(words)
@@ -43,13 +47,14 @@ def run(inputs: Inputs) -> list[Table]:
     size = sum(len(text.encode()) for text in texts) / len(texts)
     counted, timed = dict.fromkeys(("documents", "kept"), ",d"), dict.fromkeys(("µs a document", "µs per 7 kB"), ",.0f")
     columns = {**counted, **timed, "ratio": ",.1f", **SPREAD}
+    seconds = {name: side.median / len(texts) / (PASSES if name == OURS else 1) for name, side in rounds.items()}
     rows = {
         name: {
             "documents": len(texts),
             "kept": side.results[-1],
-            "µs a document": side.median / len(texts) * 1e6,
-            "µs per 7 kB": side.median / len(texts) * 1e6 * DOCUMENT / size,
-            "ratio": side.median / rounds[OURS].median,
+            "µs a document": seconds[name] * 1e6,
+            "µs per 7 kB": seconds[name] * 1e6 * DOCUMENT / size,
+            "ratio": seconds[name] / seconds[OURS],
             "slowest/fastest": side.spread,
         }
         for name, side in rounds.items()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kernels.characters import DIGIT, SPACE, Characters, characters, decode, flags_of
 from kernels.compiled import inner, kernel
+from kernels.hashing import ONE, Hash
 from kernels.strings import holds, line_end, stripped
 from kernels.texts import Texts
 
@@ -91,8 +92,9 @@ def _clean(
                 size = stop
             i = after
         first, last = stripped(out, begin, size, characters)
-        for k in range(first, last):
-            out[begin + k - first] = out[k]
+        if first > begin:
+            for k in range(first, last):
+                out[begin + k - first] = out[k]
         size = begin + last - first
         ends[text + 1] = size
 
@@ -105,27 +107,33 @@ def _without_citations(
 
     Not stripped again: a citation mark after a space leaves the space, and with it a line without an end.
     """
-    i, end = stripped(data, start, end, characters)
-    while i < end:
+    start, end = stripped(data, start, end, characters)
+    i, last, size = Hash(start), Hash(end), Hash(to)
+    while i < last:
         if data[i] == _OPEN:
-            after = i + 1
-            if holds(data, i, end, _EDIT):
-                after = i + len(_EDIT)
-            elif holds(data, i, end, _CITED):
-                after = i + len(_CITED)
-            else:
-                while after < end and data[after] != _CLOSE:
-                    point, following = decode(data, after)
-                    if not flags_of(point, characters) & DIGIT:
-                        break
-                    after = following
-                after = after + 1 if after < end and data[after] == _CLOSE else i
-            if after > i:
-                i = after
+            after = _after_citation(data, np.int64(i), end, characters)
+            if after:
+                i = Hash(after)
                 continue
-        out[to] = data[i]
-        to, i = to + 1, i + 1
-    return to
+        out[size] = data[i]
+        size, i = size + ONE, i + ONE
+    return np.int64(size)
+
+
+@inner
+def _after_citation(data: NDArray[np.uint8], i: int, end: int, characters: Characters) -> int:
+    """Where the citation mark at `i` ends, 0 if there is none."""
+    if holds(data, i, end, _EDIT):
+        return i + len(_EDIT)
+    if holds(data, i, end, _CITED):
+        return i + len(_CITED)
+    i += 1
+    while i < end and data[i] != _CLOSE:
+        point, after = decode(data, i)
+        if not flags_of(point, characters) & DIGIT:
+            return 0
+        i = after
+    return i + 1 if i < end else 0
 
 
 @inner
@@ -179,17 +187,15 @@ def _is_prose(data: NDArray[np.uint8], start: int, end: int, row: NDArray[np.int
 
 @inner
 def _mentions(data: NDArray[np.uint8], start: int, end: int) -> int:
-    found = 0
-    if start == end:
-        return found
-    following = data[start]
-    for i in range(start, end):
-        byte, following = following, data[min(i + 1, end - 1)]
-        if byte == _BRACE:
+    found, first, i = 0, np.uint8(0), start - 2
+    for second in data[start:end]:
+        # A pair of letters is looked at when its second one comes: `i` is where the first one is.
+        letter, first = first | _LOWER, second
+        if second == _BRACE:
             found |= _HAS_BRACKET
-        if not _PAIRS[byte & 31, following & 31]:
+        i += 1
+        if not _PAIRS[letter & 31, second & 31]:
             continue
-        letter = byte | _LOWER
         if letter == _L:
             found |= _HAS_LOREM * _says(data, i, end, b"lorem ipsum")
         elif letter == _J:
@@ -230,11 +236,11 @@ def _sentences(data: NDArray[np.uint8], start: int, end: int, characters: Charac
     costs ("e.g. this" counts two) is the price of a rule that needs no model and one pass.
     """
     start, end = stripped(data, start, end, characters)
-    count, i = 1, start
-    while i < end:
-        byte = data[i]
-        i += 1
+    count, place = 1, start
+    for byte in data[start:end]:
+        place += 1
         if _STARTS_BOUNDARY[byte]:
+            i = place
             while i < end and _closes(data, i, end):
                 i += 1 if data[i] < 0x80 else (2 if data[i] < 0xE0 else 3)
             if i < end:

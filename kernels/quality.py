@@ -30,6 +30,7 @@ COLUMNS = (
 MOST_STOP_WORDS = 64
 _TABLE_BITS = 8
 _HASH, _FULL_STOP = ord("#"), ord(".")
+_FIRST, _SECOND, _THIRD = "…".encode()
 _STOPS, _ELLIPSIS, _HYPHEN, _BULLET = b"...", "…".encode(), b"-", "•".encode()
 
 
@@ -120,19 +121,18 @@ def _stop_word(raw: Hash, stop: StopWords, table: int) -> Hash:
 @inner
 def _signs(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> tuple[int, int, int, int, int]:
     """How many "#", ellipses, lines, lines with a bullet before them and lines with an ellipsis after them."""
-    hashes, ellipses, lines, bullets, ended = 0, 0, 0, 0, 0
-    i = start
+    hashes, ellipses, stops, before, last_but_one = 0, 0, 0, 0, 0
+    for byte in data[start:end]:
+        hashes += byte == _HASH
+        stops = stops + 1 if byte == _FULL_STOP else 0
+        if stops == 3 or (byte == _THIRD and before == _SECOND and last_but_one == _FIRST):
+            ellipses += 1
+            stops = 0
+        last_but_one, before = before, byte
+    lines, bullets, ended, i = 0, 0, 0, start
     while i < end:
         line, after = line_end(data, i, end, characters)
         lines += 1
-        stops = 0
-        for k in range(i, line):
-            byte = data[k]
-            hashes += byte == _HASH
-            stops = stops + 1 if byte == _FULL_STOP else 0
-            if stops == 3 or (byte == _ELLIPSIS[0] and holds(data, k, line, _ELLIPSIS)):
-                ellipses += 1
-                stops = 0
         first, last = stripped(data, i, line, characters)
         bullets += holds(data, first, last, _HYPHEN) or holds(data, first, last, _BULLET)
         tail = max(first, last - 3)

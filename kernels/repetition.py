@@ -111,10 +111,10 @@ def _repeated_lines(data: NDArray[np.uint8], lines: Lines, first: int, last: int
 def _repeated_paragraphs(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> tuple[int, int, int]:
     """The paragraphs of the stripped text, those that repeat an earlier one and their code points."""
     start, end = stripped(data, start, end, characters)
-    most = 1
-    for i in range(start + 1, end):
-        if data[i] == _NEW_LINE and data[i - 1] == _NEW_LINE:
-            most += 1
+    most, before = 1, False
+    for byte in data[start:end]:
+        most += before and byte == _NEW_LINE
+        before = byte == _NEW_LINE
     if most == 1:
         return 1, 0, 0
     starts, sizes, points = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)

@@ -1,10 +1,14 @@
-"""What Python's strings do, on ranges of UTF-8 bytes: strip, splitlines, startswith."""
+"""What Python's strings do, on ranges of UTF-8 bytes: strip, splitlines, startswith.
+
+Indices in loops over all bytes are unsigned here: a signed one is asked every time whether it counts from the end.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.characters import LINE_BREAK, SPACE, Characters, decode, flags_of
 from kernels.compiled import inner
+from kernels.hashing import Hash
 
 _CARRIAGE_RETURN, _NEW_LINE = 13, 10
 
@@ -31,17 +35,15 @@ def stripped(data: NDArray[np.uint8], start: int, end: int, characters: Characte
 @inner
 def line_end(data: NDArray[np.uint8], start: int, end: int, characters: Characters) -> tuple[int, int]:
     """Where the line at `start` ends, by any of the line breaks of `str.splitlines`, and where the next one starts."""
-    i = start
-    while i < end:
+    for i in range(Hash(start), Hash(end)):
         byte = data[i]
         # Only these bytes can start a line break; a byte inside a character is none of them.
         if byte < 0x20 or byte == 0xC2 or byte == 0xE2:
-            point, after = decode(data, i)
+            point, after = decode(data, np.int64(i))
             if flags_of(point, characters) & LINE_BREAK:
                 if point == _CARRIAGE_RETURN and after < end and data[after] == _NEW_LINE:
                     after += 1
-                return i, after
-        i += 1
+                return np.int64(i), after
     return end, end
 
 

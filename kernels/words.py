@@ -86,30 +86,28 @@ def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Chara
     n = 0
     for text in range(len(offsets) - 1):
         words.first[text] = n
-        i, end = offsets[text], offsets[text + 1]
+        # Unsigned: a signed index is asked every time whether it counts from the end.
+        i, end = Hash(offsets[text]), Hash(offsets[text + 1])
         while i < end:
-            point, after = decode(data, i)
-            flags = flags_of(point, characters)
+            flags, folded, size = _look(data, i, characters)
             if flags & SPACE:
-                i = after
+                i += size
                 continue
             start, script, points = i, flags & SCRIPT, 0
-            any_flags, all_flags = 0, SYMBOL
+            any_flags, all_flags = flags, flags
             raw, normal = _NOTHING, _NOTHING
             while True:
                 if flags & WORD:
-                    normal = normal * BASE + Hash(folded(point, characters) + 1)
-                raw = raw * BASE + Hash(data[i]) + ONE
-                for k in range(i + 1, after):
-                    raw = raw * BASE + Hash(data[k]) + ONE
+                    normal = normal * BASE + folded + ONE
                 any_flags |= flags
                 all_flags &= flags
                 points += 1
-                i = after
+                for _ in range(size):
+                    raw = raw * BASE + Hash(data[i]) + ONE
+                    i += ONE
                 if i >= end:
                     break
-                point, after = decode(data, i)
-                flags = flags_of(point, characters)
+                flags, folded, size = _look(data, i, characters)
                 if flags & SPACE:
                     break
                 if not flags & MARK and (script == UNSPACED or flags & SCRIPT != script):
@@ -117,8 +115,18 @@ def _find(data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Chara
             words.start[n] = start
             words.size[n] = i - start
             words.points[n] = points
-            words.flags[n] = (HAS_LETTER if any_flags & LETTER else 0) | (ONLY_SYMBOLS if all_flags else 0)
+            words.flags[n] = (HAS_LETTER if any_flags & LETTER else 0) | (ONLY_SYMBOLS if all_flags & SYMBOL else 0)
             words.raw[n] = raw
             words.normal[n] = mixed(normal, 0) if normal else _NOTHING
             n += 1
     words.first[len(offsets) - 1] = n
+
+
+@inner
+def _look(data: NDArray[np.uint8], i: Hash, characters: Characters) -> tuple[int, Hash, Hash]:
+    """The flags of the character at byte `i`, what it folds to, and how many bytes it has."""
+    byte = data[i]
+    if byte < 0x80:
+        return np.int64(characters.flags[byte]), Hash(byte) + Hash(characters.fold[byte]), ONE
+    point, after = decode(data, np.int64(i))
+    return flags_of(point, characters), Hash(folded(point, characters)), Hash(after) - i
