@@ -5,6 +5,7 @@ characters are looked at: measured against whole documents they agree on 99.8 % 
 """
 
 import difflib
+import html
 import importlib.resources
 from collections.abc import Sequence
 from functools import cache
@@ -14,7 +15,17 @@ import fasttext
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.visible_text import visible_text
+
 CHARACTERS = 1000
+
+# Before extraction: how many bytes of a page's visible text are judged, how far into its markup they are looked for,
+# and from which probability on a page goes. On 2,790 real pages these catch 96 % of what English does not want for
+# one of 1,623 English pages lost; docs/experiments.md has the others that were tried.
+VISIBLE_BYTES = 1000
+MARKUP_CHARACTERS = 200_000
+CONFIDENT = 0.8
+
 _LABEL = "__label__"
 
 
@@ -49,3 +60,15 @@ def identify(texts: Sequence[str], model: str | None = None) -> tuple[list[str],
     languages = [label[0].removeprefix(_LABEL) if label else "" for label in labels]
     # fastText's rounding lets a probability exceed 1 by a few millionths.
     return languages, np.array([min(float(s[0]), 1.0) if len(s) else 0.0 for s in scores], np.float32)
+
+
+def identify_html(pages: Sequence[str], model: str | None = None) -> tuple[list[str], NDArray[np.float32]]:
+    """As `identify`, of the first visible text of HTML pages: a first look, at a tenth of what extraction costs."""
+    out = np.empty(VISIBLE_BYTES, np.uint8)
+    texts = []
+    for page in pages:
+        markup = np.frombuffer(page[:MARKUP_CHARACTERS].encode(errors="replace"), np.uint8)
+        # What is cut may end in the middle of a character.
+        text = out[: visible_text(markup, out)].tobytes().decode(errors="ignore")
+        texts.append(html.unescape(text))
+    return identify(texts, model)

@@ -65,6 +65,7 @@ def _source_steps(
             "name": name,
             "source": _reader(source),
             "language_model": _language_model(name, source),
+            "keep_before_extraction": _keep_before_extraction(source),
             "measuring": [family.measuring for family in families],
             "minhash": near,
         },
@@ -132,6 +133,13 @@ def _language_model(name: str, source: Source) -> dict[str, str | None] | None:
     except (OSError, ValueError) as error:
         raise RecipeError(f"sources.{name}.language: {error}") from error
     return {"path": path, "fingerprint": fingerprint}
+
+
+def _keep_before_extraction(source: Source) -> list[str] | None:
+    """The languages that reading goes by; None where it extracts every page, so that others do not redo it."""
+    if isinstance(source, WarcSource) and source.language and source.language.before_extraction:
+        return sorted(set(source.language.keep))
+    return None
 
 
 def _reference_step(

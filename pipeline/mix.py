@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from corpus import shards, storage
 from corpus.hashing import keyed
 from mixtures import plan, tokenizer
+from mixtures.fast_encoder import Encoder
 from mixtures.token_shards import ShardEntry, Split, Vocabulary, write_manifest, write_shard
 from pipeline.steps import VERSION, Counts, Task
 
@@ -75,13 +76,14 @@ def _held_out(ids: NDArray[np.uint64], params: Mapping[str, Any]) -> NDArray[np.
 
 def tokenize(task: Task) -> Counts:
     """The tokenize step, for one part: all ids end to end in `part-NNNNN.bin`, (id, tokens, text_bytes) in Parquet."""
-    encoder, vocabulary = load_tokenizer(task.inputs["tokenizer"], task.params["eos"])
+    loaded, vocabulary = load_tokenizer(task.inputs["tokenizer"], task.params["eos"])
+    encoder = Encoder.of(loaded)
     data = shards.read_part(task.inputs["documents"], task.number, ["id", "text"])
     lengths: list[int] = []
     with storage.open_write(task.file(".bin")) as file:
         for batch in _batches(data["text"]):
             with task.stage("encode"):
-                encoded = tokenizer.encode(encoder, batch)
+                encoded = encoder.encode(batch)
             for ids in encoded:
                 lengths.append(len(ids))
                 file.write(ids.astype(vocabulary.dtype).tobytes())
@@ -89,7 +91,8 @@ def tokenize(task: Task) -> Counts:
     columns = {"id": data["id"], "tokens": pa.array(lengths, pa.int64()), "text_bytes": shards.text_bytes(data["text"])}
     shards.write(task.file(".parquet"), pa.table(columns))
     # Every document ends with an EOS, which counts as everywhere else.
-    return {"documents": len(lengths), "tokens": sum(lengths) + len(lengths)}
+    by = f"tokenizers: {encoder.reason}" if encoder.reason else "tiktoken"
+    return {"documents": len(lengths), "tokens": sum(lengths) + len(lengths), "encoded_by": {by: len(lengths)}}
 
 
 def _batches(texts: pa.ChunkedArray) -> Iterator[list[str]]:

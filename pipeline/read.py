@@ -114,8 +114,10 @@ class _Seen:
 def measure(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Table:
     """What `schema` says of each document of the batch; their ids count from `first_id`."""
     params = task.params
+    with task.stage("language"):
+        foreign = _foreign(batch, params)
     with task.stage("extract"):
-        texts = [_text(item, params) for item in batch]
+        texts = ["" if row in foreign else _text(item, params) for row, item in enumerate(batch)]
     dropped = [
         i.reason if isinstance(i, Dropped) else None if t else "no_text" for i, t in zip(batch, texts, strict=True)
     ]
@@ -133,6 +135,8 @@ def measure(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Table:
             labels, scores = language.identify(texts, params["language_model"]["path"])
         columns["language"] = [label if text else None for label, text in zip(labels, texts, strict=True)]
         columns["language_score"] = scores
+        for row, (label, score) in foreign.items():
+            dropped[row], columns["language"][row], scores[row] = "html_language_not_wanted", label, score
     with task.stage("rules"):
         given = Texts.of(texts, columns["language"], columns["url"])
         signals, final = rules.measure(given, measured_families(params["measuring"]))
@@ -142,6 +146,21 @@ def measure(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Table:
             bands = band_hashes(final, **params["minhash"])
         columns[BANDS] = pa.FixedSizeListArray.from_arrays(bands.reshape(-1), bands.shape[1])
     return pa.table(columns, schema=schema(params))
+
+
+def _foreign(batch: list[Page | Dropped], params: Mapping[str, Any]) -> dict[int, tuple[str, float]]:
+    """The rows of HTML pages that are surely in no wanted language, with the language and its score.
+
+    Extraction is most of what a page costs; these are not worth it.
+    """
+    keep = params["keep_before_extraction"]
+    if keep is None:
+        return {}
+    rows = [row for row, item in enumerate(batch) if isinstance(item, Page) and item.mime == "text/html"]
+    pages = [item.body for item in batch if isinstance(item, Page) and item.mime == "text/html"]
+    labels, scores = language.identify_html(pages, params["language_model"]["path"])
+    found = zip(rows, labels, scores.tolist(), strict=True)
+    return {row: (label, score) for row, label, score in found if label not in keep and score >= language.CONFIDENT}
 
 
 def _text(item: Page | Dropped, params: Mapping[str, Any]) -> str:

@@ -48,11 +48,15 @@ Count = Annotated[int, Field(gt=0)]
 
 
 class Language(Strict):
-    """Keep documents that fastText's lid.176 (or `model`, a .bin or .ftz file) puts in one of `keep`."""
+    """Keep documents that fastText's lid.176 (or `model`, a .bin or .ftz file) puts in one of `keep`.
+
+    With `before_extraction`, HTML pages that are surely in another language are not even extracted.
+    """
 
     keep: Annotated[list[str], Field(min_length=1)]
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.65
     model: str | None = None
+    before_extraction: bool = True
 
 
 class Positives(Strict):

@@ -90,7 +90,7 @@ def planted() -> dict[str, int]:
     return {
         "exact_duplicate": 1,
         "near_duplicate": 1,
-        "language_not_wanted": 1,
+        "html_language_not_wanted": 1,
         "gopher_too_few_words": 1,
         "http_status": 1,
         "content_type": 1,

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from filters.language import check_languages, identify
+from filters.language import VISIBLE_BYTES, check_languages, identify, identify_html
 
 
 def test_languages_of_plain_sentences() -> None:
@@ -40,6 +40,19 @@ def test_what_comes_after_the_first_thousand_characters_plays_no_part() -> None:
     both = identify([english[:1000], english[:1000] + "Der Fluss fließt unter der Brücke. " * 100])
     assert both[0] == ["en", "en"]
     assert np.array_equal(both[1][:1], both[1][1:])
+
+
+def test_a_page_is_known_by_what_it_shows_and_not_by_its_markup_or_its_menu() -> None:
+    script = "<script>the quick brown fox jumps over the lazy dog and the cat</script>" * 50
+    menu = "<a href='/'>What is new on this site today</a> " * 20
+    german = "Die M&uuml;hle steht f&#252;r sich allein am Fluss, und niemand wei&szlig;, seit wann. " * 5
+    assert identify_html([script + menu + german, "", "<p>\ud800 &#xD800; &"])[0][0] == "de"
+
+
+def test_the_text_of_a_page_may_be_cut_in_the_middle_of_a_letter() -> None:
+    for shift in range(3):
+        page = "x" * shift + "语言是人类最重要的交际工具。" * VISIBLE_BYTES
+        assert identify_html([page])[0] == ["zh"]
 
 
 def test_an_unknown_language_names_the_nearest() -> None:

@@ -25,6 +25,7 @@ from pipeline.cluster import Cluster
 from pipeline.console import warnings
 from pipeline.recipe import RecipeError, load
 from pipeline.run import Result, run
+from sources.extract import extract
 
 
 def go(recipe: str, root: Path | str, *overrides: str, workers: int = 0) -> Result:
@@ -111,6 +112,49 @@ def test_another_bound_redoes_the_filter_and_not_the_reading(small_recipe: Calla
     assert "web.reference" not in names(result.ran)
     assert names(result.ran)[0] == "web.filter"
     assert "gopher_too_few_words" not in result.summary["sources"]["web"]["dropped"]
+
+
+def test_surely_foreign_pages_are_not_extracted(
+    small_recipe: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extracted: list[str] = []
+
+    def spy(html: str, extractor: str) -> str:
+        extracted.append(html)
+        return extract(html, extractor)
+
+    monkeypatch.setattr("pipeline.read.extract", spy)
+    go(small_recipe(), tmp_path / "run")
+    assert extracted
+    assert not any("Die Maschine" in html for html in extracted)
+    table = pq.read_table(next((tmp_path / "run/steps").glob("web.read-*/part-00002.parquet")))
+    (row,) = [r for r in table.to_pylist() if r["dropped"] == "html_language_not_wanted"]
+    assert (row["url"], row["text"], row["language"]) == ("https://other.example/german", "", "de")
+    assert 0.8 <= row["language_score"] <= 1
+
+
+def test_without_the_look_before_extraction_the_filter_drops_them_and_reading_knows_no_wanted_language(
+    small_recipe: Callable[..., str], planted: dict[str, int], tmp_path: Path
+) -> None:
+    recipe, root, off = small_recipe(), tmp_path / "run", "sources.web.language.before_extraction=false"
+    found = go(recipe, root, off).summary["sources"]["web"]
+    planted["language_not_wanted"] = planted.pop("html_language_not_wanted")
+    assert found["dropped"] == planted
+    assert found["read"] == found["kept"] + sum(found["dropped"].values()) + len(found["unreadable"])
+    again = go(recipe, root, off, "sources.web.language.keep=[en, de]")
+    assert "web.read" not in names(again.ran)
+    assert "language_not_wanted" not in again.summary["sources"]["web"]["dropped"]
+
+
+def test_with_it_other_wanted_languages_redo_reading_and_their_order_does_not(
+    small_recipe: Callable[..., str], tmp_path: Path
+) -> None:
+    recipe, root = small_recipe(), tmp_path / "run"
+    go(recipe, root)
+    wider = go(recipe, root, "sources.web.language.keep=[en, de]")
+    assert "web.read" in names(wider.ran)
+    assert "html_language_not_wanted" not in wider.summary["sources"]["web"]["dropped"]
+    assert "web.read" not in names(go(recipe, root, "sources.web.language.keep=[de, en]").ran)
 
 
 def test_any_number_of_workers_gives_the_same_bytes(small_recipe: Callable[..., str], tmp_path: Path) -> None:
