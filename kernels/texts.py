@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from kernels.lines import Lines, find_lines
 from kernels.words import Words, find_words
 
+# Places and counts within a text are 32 bits wide.
+MAX_BYTES = (1 << 31) - 1
+
 
 @dataclass(frozen=True)
 class Texts:
@@ -35,7 +38,7 @@ class Texts:
         languages: Sequence[str | None] | None = None,
         urls: Sequence[str | None] | None = None,
     ) -> Self:
-        """Raises ValueError for a null and for bytes that are not UTF-8."""
+        """Raises ValueError for a null, for bytes that are not UTF-8 and for a text of 2 GB and more."""
         array = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string())
         if array.null_count:
             raise ValueError(f"text {array.is_null().index(True).as_py()} of the batch is null; give an empty one")
@@ -45,10 +48,12 @@ class Texts:
             raise ValueError(f"a text of the batch is not UTF-8: {error}") from error
         _, offsets, data = array.buffers()
         places = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1] if offsets else [0]
+        places = np.asarray(places, np.int64)
+        for row in np.flatnonzero(np.diff(places) > MAX_BYTES):
+            size = places[row + 1] - places[row]
+            raise ValueError(f"text {row} of the batch has {size:,} bytes; the most is {MAX_BYTES:,}: split it")
         nothing = (None,) * len(array)
-        return cls(
-            np.frombuffer(data or b"", np.uint8), np.asarray(places, np.int64), languages or nothing, urls or nothing
-        )
+        return cls(np.frombuffer(data or b"", np.uint8), places, languages or nothing, urls or nothing)
 
     def __post_init__(self) -> None:
         # A kernel compiled for arrays that can be written is another kernel.

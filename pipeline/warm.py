@@ -15,7 +15,8 @@ from pipeline import judge, read
 from pipeline.steps import Step, Task
 from sources.pages import Page
 
-_PAGE = Page("https://example.org/", None, "text/html", "<p>One page, of a few words.</p><p>And another line.</p>")
+_HTML = Page("https://example.org/", None, "text/html", "<p>One page, of a few words.</p><p>And another line.</p>")
+_TEXT = Page("https://example.org/", None, "text/plain", "One page, of a few words.\n\nAnd another line.")
 
 
 def warm(steps: Sequence[Step], say: Callable[[str], None]) -> None:
@@ -32,10 +33,11 @@ def warm(steps: Sequence[Step], say: Callable[[str], None]) -> None:
 
 
 def _touch(steps: Sequence[Step]) -> None:
-    texts = Texts.of([_PAGE.body])
+    texts = Texts.of([_TEXT.body])
     for step in steps:
         if step.run is read.run:
-            read.measure(Task("", 0, None, step.params, {}), [_PAGE], 0)
+            page = _HTML if step.params["source"]["kind"] == "warc" else _TEXT
+            read.measure(Task("", 0, None, step.params, {}), [page], 0)
     signatures.text_hashes(texts)
     signatures.line_hashes(texts)
     bag_of_words.decide(texts, np.zeros((2, reference.FEATURES + 1)), np.zeros(1, np.int64))

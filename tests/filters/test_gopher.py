@@ -139,3 +139,28 @@ def test_new_lines_around_the_text_make_no_paragraphs_but_two_lines() -> None:
     values, _ = gopher.measure_repetition(Texts.of(["\n\none\n\ntwo\n\n"]))
     assert values["duplicate_paragraph_ratio"] == 0
     assert values["duplicate_line_ratio"] == 1 / 4
+
+
+GERMAN = "Die Stadt liegt an dem Fluss und sie ist eine der schönsten im Land, wie man es sonst nicht findet. " * 5
+
+
+def judged_as(language: str | None, text: str, **settings: object) -> list[str]:
+    """The names of the quality rules that the text fails, known to be in that language."""
+    families = rules.resolve([{"gopher_quality": settings}])
+    signals, _ = rules.measure(Texts.of([text], [language]), families)
+    verdicts = rules.judge(families, signals, 1, [language])
+    return [name for bit, name in enumerate(rules.rule_names(families)) if int(verdicts.failed[0]) >> bit & 1]
+
+
+def test_a_text_is_held_to_its_own_language() -> None:
+    assert judged_as("de", GERMAN) == []
+    assert judged_as("en", GERMAN) == judged_as(None, GERMAN) == ["gopher_too_few_stop_words"]
+    assert judged_as("de", GERMAN, by_language=False) == ["gopher_too_few_stop_words"]
+    assert judged_as("tlh", GERMAN) == ["gopher_too_few_stop_words"], "what is not known is held to English"
+
+
+def test_bounds_are_those_of_the_language() -> None:
+    """Chinese says the same in more and shorter words, one for each character."""
+    text = "的一是在不了有和人这中大为上个国" * 5
+    assert judged_as("zh", text) == []
+    assert judged_as("en", text) == ["gopher_words_too_short", "gopher_too_few_stop_words"]

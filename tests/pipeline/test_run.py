@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import pkgutil
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -358,3 +360,21 @@ def test_odd_and_broken_files_never_stop_a_run_and_none_is_silently_empty(shared
     parts = [json.loads(path.read_text())["counts"] for path in sorted(read.glob("part-*.json"))]
     assert len(parts) == files
     assert all(part["read"] or part["files_without_documents"] for part in parts)
+
+
+def test_all_kernels_are_compiled_before_the_first_task(small_recipe: Callable[..., str], tmp_path: Path) -> None:
+    """A worker that compiled for itself would do so silently, and every worker anew."""
+    kernels = [
+        value
+        for module in pkgutil.iter_modules(import_module("kernels").__path__)
+        for value in vars(import_module(f"kernels.{module.name}")).values()
+        if hasattr(value, "signatures")
+    ]
+
+    def compiled() -> int:
+        return sum(len(kernel.signatures) for kernel in kernels)
+
+    before: list[int] = []
+    with Cluster(0) as cluster:
+        run(load(small_recipe()), str(tmp_path / "run"), cluster, lambda _: before.append(compiled()))
+    assert before[0] == compiled() > 0
