@@ -109,9 +109,8 @@ def fold(character: str) -> str:
 def characters() -> Characters:
     """The tables, made once a process in some tens of milliseconds."""
     points = np.array([*range(_ASSIGNED), *_TAGS], np.uint32)
-    strings = [chr(point) for point in points.tolist()]
     as_characters = points.view("U1")
-    category = np.array([unicodedata.category(string) for string in strings])
+    category = np.array(list(map(unicodedata.category, map(chr, points.tolist()))))
     major = category.astype("U1")
     members = {
         SPACE: np.strings.isspace(as_characters),
@@ -134,7 +133,9 @@ def characters() -> Characters:
     for flag, there in members.items():
         flags[points[there]] |= np.uint16(flag)
     folds = np.arange(_CODE_POINTS, dtype=np.uint32)
-    folds[points] = [ord(fold(string)) for string in strings]
+    # Most are letters without case or not assigned, and asking them one by one would take longest.
+    cased = points[~np.isin(category, ["Lo", "Cn", "Co", "Cs"])]
+    folds[cased] = [ord(fold(chr(point))) for point in cased.tolist()]
     return _in_blocks(flags, folds)
 
 

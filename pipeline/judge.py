@@ -66,7 +66,7 @@ def judge(task: Task) -> Counts:
     """The filter step, for one part: what is wrong with each document, and what it is compared by.
 
     Columns: id, reason (null while it stays), failed (a bit for each of the rules in the file's metadata),
-    text_bytes, reference_score, text_hash, and for documents that stay line_hashes.
+    text_bytes, reference_score, and for documents that stay text_hash and line_hashes (0 and null for others).
     """
     data = shards.read_part(task.inputs["read"], task.number)
     families = rules.resolve(task.params["rules"])
@@ -74,7 +74,6 @@ def judge(task: Task) -> Counts:
     verdicts = rules.judge(families, data, len(data), data["language"].to_pylist())
     ruled = rules.reasons(families, verdicts, data)
     reasons = pc.coalesce(_reasons_so_far(data, task.params["language"]), ruled)
-    stays = pc.is_null(reasons)
     texts = Texts.of(data["text"].combine_chunks())
     columns: dict[str, Any] = {
         "id": data["id"],
@@ -86,19 +85,27 @@ def judge(task: Task) -> Counts:
         model = reference.Model.load(task.inputs["reference"])
         with task.stage("score"):
             columns["reference_score"] = reference.score(model, texts, data["url"].to_pylist())
-    if task.params["exact"]:
-        with task.stage("hash"):
-            hashes = signatures.text_hashes(texts).reshape(-1)
-        columns["text_hash"] = pa.FixedSizeListArray.from_arrays(hashes, 2)
-    if task.params["lines"]:
-        with task.stage("hash"):
-            hashes, first = signatures.line_hashes(texts), texts.lines.first
-        of_lines = pa.LargeListArray.from_arrays(first, hashes)
-        columns["line_hashes"] = pc.if_else(stays, of_lines, pa.scalar(None, of_lines.type))
+    with task.stage("hash"):
+        columns |= _hashes(data["text"], reasons, task.params)
     # A bit means nothing without the list it counts in, and the recipe decides on that.
     table = pa.table(columns).replace_schema_metadata({"rules": json.dumps(names)})
     shards.write(task.file(".parquet"), table)
     return {"judged": len(data), "rules_failed": _failed_counts(verdicts.failed, names)}
+
+
+def _hashes(texts: pa.ChunkedArray, reasons: pa.ChunkedArray, params: Mapping[str, Any]) -> dict[str, pa.Array]:
+    """The columns of hashes; only of documents that stay, since nobody compares the others."""
+    stays = np.asarray(pc.is_null(reasons))
+    kept = Texts.of(texts.filter(pa.array(stays)).combine_chunks())
+    columns: dict[str, pa.Array] = {}
+    if params["exact"]:
+        hashes = np.zeros((len(texts), 2), np.uint64)
+        hashes[stays] = signatures.text_hashes(kept)
+        columns["text_hash"] = pa.FixedSizeListArray.from_arrays(hashes.reshape(-1), 2)
+    if params["lines"]:
+        of_lines = pa.LargeListArray.from_arrays(kept.lines.first, signatures.line_hashes(kept))
+        columns["line_hashes"] = of_lines.take(pa.array(np.cumsum(stays) - 1, mask=~stays))
+    return columns
 
 
 def _failed_counts(failed: NDArray[np.uint64], names: list[str]) -> dict[str, int]:
