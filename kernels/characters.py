@@ -84,9 +84,12 @@ _LINE_BREAKS = code_points("a-d 1c-1e 85 2028-2029")
 # scripts that UAX #29 parts at every character, for want of a dictionary.
 _UNSPACED = (
     "e00-e7f e80-eff 1000-109f a9e0-a9ff aa60-aa7f 1780-17ff 1950-197f 1980-19df 1a20-1aaf aa80-aadf 11700-1174f "
-    "3005-3007 3041-309f 3400-4dbf 4e00-9fff f900-faff 1b001-1b11f 20000-323af"
+    "3006-3007 3041-309f 3400-4dbf 4e00-9fff f900-faff 17000-18cff 18d00-18d08 1b001-1b11f 1b132 1b150-1b152 "
+    "1b170-1b2fb 20000-323af"
 )
-_KATAKANA = "30a1-30ff 31f0-31ff 32d0-32fe 3300-3357 ff66-ff9f 1b000"
+_KATAKANA = "3031-3035 30a1-30ff 31f0-31ff 32d0-32fe 3300-3357 ff66-ff9d 1b000"
+# Half-width signs that voice the Katakana before them, as marks do.
+_VOICING = "ff9e-ff9f"
 
 
 class Characters(NamedTuple):
@@ -123,11 +126,13 @@ def characters() -> Characters:
         WORD: np.strings.isalnum(as_characters) | (major == "M"),
         SYMBOL: _among(points, SYMBOLS),
         TERMINAL: _among(points, TERMINALS),
-        # Marks and signs inside such a block join the word before them, or are as anywhere else.
-        UNSPACED: _among(points, code_points(_UNSPACED)) & ((major == "L") | (major == "N")),
-        KATAKANA: _among(points, code_points(_KATAKANA)) & ((major == "L") | (major == "N")),
+        # Marks, signs and digits inside such a block are what they are anywhere else.
+        UNSPACED: _among(points, code_points(_UNSPACED)) & ((major == "L") | (category == "Nl")),
+        KATAKANA: _among(points, code_points(_KATAKANA)) & (major == "L"),
         # A zero-width space parts words where a script has no other sign for it.
-        MARK: (major == "M") | ((category == "Cf") & (as_characters != "\u200b")),
+        MARK: (major == "M")
+        | ((category == "Cf") & (as_characters != "\u200b"))
+        | _among(points, code_points(_VOICING)),
     }
     flags = np.zeros(_CODE_POINTS, np.uint16)
     for flag, there in members.items():

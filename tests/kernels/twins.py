@@ -28,14 +28,14 @@ _KATAKANA = set(tables.code_points(tables._KATAKANA))
 
 
 def script(character: str) -> str:
-    if unicodedata.category(character)[0] not in "LN":
+    if unicodedata.category(character)[0] != "L" and unicodedata.category(character) != "Nl":
         return "spaced"
     return "unspaced" if character in _UNSPACED else "katakana" if character in _KATAKANA else "spaced"
 
 
 def is_mark(character: str) -> bool:
     category = unicodedata.category(character)
-    return category[0] == "M" or (category == "Cf" and character != "\u200b")
+    return category[0] == "M" or (category == "Cf" and character != "\u200b") or character in "\uff9e\uff9f"
 
 
 def words(text: str) -> list[str]:
