@@ -112,6 +112,19 @@ def _nearest(name: object, known: Iterable[str]) -> str:
     return difflib.get_close_matches(str(name), known, n=1, cutoff=0)[0]
 
 
+def measured(measuring: Sequence[Mapping[str, Any]]) -> tuple[Family, ...]:
+    """The families that `Family.measuring` of each described; their bounds play no part in measuring."""
+    return tuple(_measured(**described) for described in measuring)
+
+
+def _measured(family: str, **parameters: Any) -> Family:
+    if family.startswith(datatrove_filters.PREFIX):
+        known = datatrove_filters.family(family, parameters["settings"])
+        # With the version that the run was started with: a worker with another one is to say so.
+        return replace(known, parameters=parameters)
+    return replace(FAMILIES[family], parameters=parameters)
+
+
 def measure(texts: Texts, families: Sequence[Family]) -> tuple[Columns, Texts]:
     """Every signal of every family as a column (int64, float64 and never NaN, or strings as objects), and the texts
     the last family leaves.

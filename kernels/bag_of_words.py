@@ -68,6 +68,9 @@ def _place(feature: Hash, size: int) -> int:
 def decide(texts: Texts, weights: NDArray[np.float64], models: NDArray[np.int64]) -> NDArray[np.float64]:
     """For text i the decision of model `models[i]`; `weights` are (models, features + 1) with the intercept last."""
     indices, values, starts = bags(texts, weights.shape[1] - 1)
+    # Mapped from a file they cannot be written, and a kernel for those that can would be another one.
+    weights = weights.view(np.ndarray)
+    weights.setflags(write=False)
     out = np.empty(len(texts))
     _decide(indices, values, starts, weights, models, out)
     return out

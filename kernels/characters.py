@@ -87,7 +87,9 @@ _UNSPACED = (
     "3006-3007 3041-309f 3400-4dbf 4e00-9fff f900-faff 17000-18cff 18d00-18d08 1b001-1b11f 1b132 1b150-1b152 "
     "1b170-1b2fb 20000-323af"
 )
-_KATAKANA = "3031-3035 30a1-30ff 31f0-31ff 32d0-32fe 3300-3357 ff66-ff9d 1aff0-1affe 1b000 1b120-1b122 1b155 1b164-1b167"
+_KATAKANA = (
+    "3031-3035 30a1-30ff 31f0-31ff 32d0-32fe 3300-3357 ff66-ff9d 1aff0-1affe 1b000 1b120-1b122 1b155 1b164-1b167"
+)
 # Half-width signs that voice the Katakana before them, as marks do.
 _VOICING = "ff9e-ff9f"
 

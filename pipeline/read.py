@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from corpus import storage
 from corpus.documents import DOCUMENT, document_id
 from filters import language, rules
-from filters.family import Family
 from kernels.signatures import band_hashes
 from kernels.texts import Texts
 from pipeline.steps import Counts, Task
@@ -34,15 +33,10 @@ BANDS = "minhash_bands"
 ARROW_TYPES = {int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
-def measured_families(measuring: list[dict[str, Any]]) -> tuple[Family, ...]:
-    """The families that `Family.measuring` of each described; their bounds play no part in reading."""
-    return rules.resolve([{m["family"]: {k: v for k, v in m.items() if k != "family"}} for m in measuring])
-
-
 def schema(params: Mapping[str, Any]) -> pa.Schema:
     """A document's columns, then `dropped`, one column per signal and, for MinHash, the band hashes."""
     fields = [*DOCUMENT, pa.field("dropped", pa.string())]
-    for family in measured_families(params["measuring"]):
+    for family in rules.measured(params["measuring"]):
         for signal, dtype in family.signals.items():
             fields.append(pa.field(family.column(signal), ARROW_TYPES[dtype]))
     if params["minhash"]:
@@ -139,7 +133,7 @@ def measure(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Table:
             dropped[row], columns["language"][row], scores[row] = "html_language_not_wanted", label, score
     with task.stage("rules"):
         given = Texts.of(texts, columns["language"], columns["url"])
-        signals, final = rules.measure(given, measured_families(params["measuring"]))
+        signals, final = rules.measure(given, rules.measured(params["measuring"]))
     columns |= {"text": final.to_arrow(), **signals}
     if params["minhash"]:
         with task.stage("minhash"):

@@ -371,10 +371,27 @@ def test_all_kernels_are_compiled_before_the_first_task(small_recipe: Callable[.
         if hasattr(value, "signatures")
     ]
 
-    def compiled() -> int:
-        return sum(len(kernel.signatures) for kernel in kernels)
+    def compiled() -> dict[str, int]:
+        return {f"{kernel.__module__}.{kernel.__name__}": len(kernel.signatures) for kernel in kernels}
 
-    before: list[int] = []
+    before: list[dict[str, int]] = []
     with Cluster(0) as cluster:
         run(load(small_recipe()), str(tmp_path / "run"), cluster, lambda _: before.append(compiled()))
-    assert before[0] == compiled() > 0
+    assert before[0] == compiled()
+    assert sum(before[0].values()) > 0
+
+
+def test_a_filter_of_datatroves_in_a_recipe(
+    small_recipe: Callable[..., str], planted: dict[str, int], tmp_path: Path
+) -> None:
+    """It finds the page that our rule finds, under its own name and reason, and what it says is kept with the page."""
+    root = tmp_path / "run"
+    result = go(small_recipe(), root, "sources.web.rules=[{datatrove.GopherQualityFilter: {min_doc_words: 30}}]")
+    reason = "datatrove.GopherQualityFilter.gopher_short_doc"
+    planted[reason] = planted.pop("gopher_too_few_words")
+    assert result.summary["sources"]["web"]["dropped"] == planted
+    [folder] = (root / "steps").glob("web.read-*")
+    column = "datatrove.GopherQualityFilter_reason"
+    said = [row for part in sorted(folder.glob("*.parquet")) for row in pq.read_table(part)[column].to_pylist()]
+    assert said.count("gopher_short_doc") >= 1
+    assert "" in said
