@@ -40,6 +40,10 @@ UNSPACED = 1 << 10
 KATAKANA = 1 << 11
 MARK = 1 << 12
 SCRIPT = UNSPACED | KATAKANA
+# Categories N*, which is `\p{N}`; LETTER is `\p{L}`.
+NUMBER = 1 << 13
+# Category Cn: what this Python's version of Unicode does not know. And the private planes, which nobody uses.
+UNASSIGNED = 1 << 14
 
 _BLOCK = 256
 _CODE_POINTS = sys.maxunicode + 1
@@ -135,8 +139,11 @@ def characters() -> Characters:
         MARK: (major == "M")
         | ((category == "Cf") & (as_characters != "\u200b"))
         | _among(points, code_points(_VOICING)),
+        NUMBER: major == "N",
+        UNASSIGNED: category == "Cn",
     }
-    flags = np.zeros(_CODE_POINTS, np.uint16)
+    flags = np.full(_CODE_POINTS, UNASSIGNED, np.uint16)
+    flags[points] = 0
     for flag, there in members.items():
         flags[points[there]] |= np.uint16(flag)
     folds = np.arange(_CODE_POINTS, dtype=np.uint32)

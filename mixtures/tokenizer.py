@@ -6,6 +6,7 @@ characters it is made of and never as the token that ends a document.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,17 @@ def train(texts: Iterator[str], size: int, eos: str) -> Tokenizer:
 
 
 def load(path: str, eos: str) -> tuple[Tokenizer, int]:
-    """The tokenizer.json at `path` and the id of its `eos`. Raises ValueError for another file or no such token."""
+    """The tokenizer.json at `path` and the id of its `eos`. Raises ValueError for another file or no such token.
+
+    A file that has not changed gives the same object: leave it as it is.
+    """
+    return _parse(storage.read_bytes(path), path, eos)
+
+
+@lru_cache(maxsize=4)
+def _parse(data: bytes, path: str, eos: str) -> tuple[Tokenizer, int]:
     try:
-        tokenizer = Tokenizer.from_str(storage.read_bytes(path).decode())
+        tokenizer = Tokenizer.from_str(data.decode())
     # The Rust side raises plain Exception for a file it does not understand.
     except Exception as error:
         raise ValueError(f"{path} is no tokenizer.json: {error}") from error

@@ -9,6 +9,7 @@ that every epoch of it is the same, and held-out documents are in no training sh
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tokenizers import Tokenizer
 
 from corpus import shards, storage
 from corpus.hashing import keyed
+from kernels.texts import Texts
 from mixtures import plan, tokenizer
 from mixtures.fast_encoder import Encoder
 from mixtures.token_shards import ShardEntry, Split, Vocabulary, write_manifest, write_shard
@@ -51,8 +53,19 @@ def learn_tokenizer(task: Task) -> Counts:
 
 def load_tokenizer(folder: str, eos: str) -> tuple[Tokenizer, Vocabulary]:
     loaded, eos_id = tokenizer.load(storage.join(folder, TOKENIZER), eos)
-    # Ids can have gaps, so the largest counts and not how many there are.
-    return loaded, Vocabulary(size=max(loaded.get_vocab(True).values()) + 1, eos_id=eos_id)
+    return loaded, Vocabulary(size=_size(loaded), eos_id=eos_id)
+
+
+# A worker has part after part with the same tokenizer.
+@lru_cache(maxsize=4)
+def _size(loaded: Tokenizer) -> int:
+    """Ids can have gaps, so the largest counts and not how many there are."""
+    return max(loaded.get_vocab(True).values()) + 1
+
+
+@lru_cache(maxsize=4)
+def _encoder(loaded: Tokenizer) -> Encoder:
+    return Encoder.of(loaded)
 
 
 def _sample(task: Task) -> Iterator[str]:
@@ -77,27 +90,22 @@ def _held_out(ids: NDArray[np.uint64], params: Mapping[str, Any]) -> NDArray[np.
 def tokenize(task: Task) -> Counts:
     """The tokenize step, for one part: all ids end to end in `part-NNNNN.bin`, (id, tokens, text_bytes) in Parquet."""
     loaded, vocabulary = load_tokenizer(task.inputs["tokenizer"], task.params["eos"])
-    encoder = Encoder.of(loaded)
+    encoder = _encoder(loaded)
     data = shards.read_part(task.inputs["documents"], task.number, ["id", "text"])
-    lengths: list[int] = []
+    lengths = np.empty(len(data), np.int64)
     with storage.open_write(task.file(".bin")) as file:
-        for batch in _batches(data["text"]):
+        for start in range(0, len(data), ENCODE_BATCH):
+            texts = Texts.of(data["text"].slice(start, ENCODE_BATCH).cast(pa.large_string()).combine_chunks())
             with task.stage("encode"):
-                encoded = encoder.encode(batch)
-            for ids in encoded:
-                lengths.append(len(ids))
-                file.write(ids.astype(vocabulary.dtype).tobytes())
-            task.report(len(lengths) / len(data))
-    columns = {"id": data["id"], "tokens": pa.array(lengths, pa.int64()), "text_bytes": shards.text_bytes(data["text"])}
+                ids, offsets = encoder.encode_batch(texts)
+            lengths[start : start + len(texts)] = np.diff(offsets)
+            file.write(ids.astype(vocabulary.dtype).tobytes())
+            task.report((start + len(texts)) / len(data))
+    columns = {"id": data["id"], "tokens": pa.array(lengths), "text_bytes": shards.text_bytes(data["text"])}
     shards.write(task.file(".parquet"), pa.table(columns))
     # Every document ends with an EOS, which counts as everywhere else.
     by = f"tokenizers: {encoder.reason}" if encoder.reason else "tiktoken"
-    return {"documents": len(lengths), "tokens": sum(lengths) + len(lengths), "encoded_by": {by: len(lengths)}}
-
-
-def _batches(texts: pa.ChunkedArray) -> Iterator[list[str]]:
-    for start in range(0, len(texts), ENCODE_BATCH):
-        yield texts.slice(start, ENCODE_BATCH).to_pylist()
+    return {"documents": len(data), "tokens": int(lengths.sum()) + len(data), "encoded_by": {by: len(data)}}
 
 
 def draw(task: Task) -> Counts:
