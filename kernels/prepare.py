@@ -6,9 +6,11 @@ process compiles at a time; the others wait and then read what it left.
 
 import fcntl
 import hashlib
+import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,15 @@ from kernels import hashing
 MESSAGE = "Compiling kernels for this machine: some seconds, once per version."
 
 
-def prepare(names: Set[str], work: Callable[[], object], say: Callable[[str], None]) -> None:
-    """Do some `work` that calls every kernel that is going to be needed, and say so if they have to be compiled.
+# What calls the kernels that are to be compiled: a function of a module, and its arguments.
+Work = tuple[Callable[..., object], tuple[Any, ...]]
+PROCESSES = 2
 
-    Equal `names` must stand for the same kernels.
+
+def prepare(works: Mapping[str, Work], say: Callable[[str], None]) -> None:
+    """Do the works whose names were not prepared before: together they call every kernel that is going to be needed.
+
+    Equal names must stand for the same kernels. numba compiles one at a time in a process, hence several.
     """
     probe: Any = hashing.table_bits
     folder = Path(probe.stats.cache_path)
@@ -38,12 +45,16 @@ def prepare(names: Set[str], work: Callable[[], object], say: Callable[[str], No
             for stale in (*folder.glob("*.nbi"), *folder.glob("*.nbc")):
                 stale.unlink()
             there = []
-        if not names <= set(there):
-            say(MESSAGE)
-        work()
+        missing = [work for name, work in works.items() if name not in there]
+        if not missing:
+            return
+        say(MESSAGE)
+        with ProcessPoolExecutor(min(PROCESSES, len(missing)), multiprocessing.get_context("spawn")) as pool:
+            for done in [pool.submit(function, *args) for function, args in missing]:
+                done.result()
         lock.seek(0)
         lock.truncate()
-        lock.write("\n".join([_version(), *sorted(names | set(there))]))
+        lock.write("\n".join([_version(), *sorted({*works, *there})]))
 
 
 @cache

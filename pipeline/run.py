@@ -75,12 +75,13 @@ def _run(
     todo = steps.stale(root, all_steps)
     if todo:
         cluster.start()
-        warm(todo, say)
     storage.write_bytes(
         storage.join(root, "recipe.yaml"), yaml.safe_dump(recipe.model_dump(), sort_keys=False).encode()
     )
     for step in all_steps:
         if step in todo:
+            # Each step's kernels when it is their turn, so that the first page waits for as few as can be.
+            warm(step, say)
             for progress in steps.execute(root, step, cluster):
                 show(progress)
     summary = summarise(root, recipe, all_steps)

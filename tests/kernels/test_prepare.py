@@ -15,39 +15,44 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def said(*names: str) -> list[str]:
+def said(folder: Path, *names: str) -> list[str]:
+    """What is said; the work, a new file for each name, is done where it was not before."""
     words: list[str] = []
-    done: list[str] = []
-    prepare(set(names), lambda: done.append("work"), words.append)
-    assert done == ["work"]
+    prepare({name: (touch, (str(folder / name),)) for name in names}, words.append)
     return words
 
 
+def touch(path: str) -> None:
+    Path(path).touch(exist_ok=False)
+
+
 def test_it_says_so_the_first_time_and_never_again(folder: Path) -> None:
-    assert said("c4", "minhash") == [MESSAGE]
-    assert said("c4", "minhash") == said("minhash") == []
+    assert said(folder, "c4", "minhash") == [MESSAGE]
+    assert (folder / "c4").exists()
+    assert (folder / "minhash").exists()
+    assert said(folder, "c4", "minhash") == said(folder, "minhash") == []
 
 
 def test_what_was_not_compiled_yet_is_said_too(folder: Path) -> None:
-    said("c4")
-    assert said("c4", "fineweb") == [MESSAGE]
-    assert said("fineweb") == []
+    said(folder, "c4")
+    assert said(folder, "c4", "fineweb") == [MESSAGE]
+    assert said(folder, "fineweb") == []
 
 
 def test_another_version_starts_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said("c4")
+    said(folder, "c4")
+    (folder / "c4").unlink()
     (folder / "c4._clean.nbi").write_bytes(b"")
-    said("c4")
+    said(folder, "c4")
     assert (folder / "c4._clean.nbi").exists()
     monkeypatch.setattr(module, "_version", lambda: "another")
-    assert said("c4") == [MESSAGE]
+    assert said(folder, "c4") == [MESSAGE]
     assert not (folder / "c4._clean.nbi").exists(), "it may hold what another file's kernels were"
 
 
 def test_work_that_fails_is_not_noted_as_done(folder: Path) -> None:
-    def fail() -> None:
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        prepare({"c4"}, fail, lambda _: None)
-    assert said("c4") == [MESSAGE]
+    (folder / "c4").touch()
+    with pytest.raises(FileExistsError):
+        said(folder, "c4")
+    (folder / "c4").unlink()
+    assert said(folder, "c4") == [MESSAGE]
