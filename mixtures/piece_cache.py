@@ -1,7 +1,7 @@
 """The ids of pieces of text, each merged once and then looked up: a word costs a look instead of its merges.
 
 What goes in: batches of texts. What comes out: all their ids in one array. What stays true: the ids depend on the text
-alone and not on what came before it, and the cache keeps to about 100 MB: when it is full it starts anew.
+alone and not on what came before it, and the cache keeps to about 150 MB: when it is full it starts anew.
 """
 
 from collections.abc import Callable, Sequence
