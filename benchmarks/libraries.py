@@ -19,6 +19,7 @@ from filters import reference
 from kernels.signatures import band_hashes
 from kernels.texts import Texts
 from mixtures import tokenizer
+from mixtures.fast_encoder import Encoder
 from sources.extract import extract
 from sources.pages import Page
 from sources.warc import read_warc
@@ -95,12 +96,12 @@ def _datasketch(texts: Sequence[str]) -> int:
 
 
 def _encoders(path: str) -> tuple[Callable[[Sequence[str]], int], Callable[[Sequence[str]], int]]:
-    ours, _ = tokenizer.load(path, EOS)
+    ours = Encoder.of(tokenizer.load(path, EOS)[0])
     theirs = Tokenizer.from_file(path)
     # As ours: a page that writes out the name of a special token has written a text.
     theirs.encode_special_tokens = True
     return (
-        lambda texts: sum(len(ids) for ids in tokenizer.encode(ours, texts)),
+        lambda texts: len(ours.encode_batch(Texts.of(texts))[0]),
         lambda texts: sum(len(encoding.ids) for encoding in theirs.encode_batch(texts)),
     )
 

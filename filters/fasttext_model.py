@@ -7,6 +7,7 @@ compared with the table it goes into, because kernels do not look.
 import math
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,11 +39,17 @@ class FasttextModel:
     """`labels` are as in the file, "__label__" included, and numbered from 0 by the kernel."""
 
     labels: list[str]
-    tables: Model
+    unprepared: Model
+
+    @cached_property
+    def tables(self) -> Model:
+        """What the kernel takes; made when it is asked for, since who wants the labels need not wait for a kernel."""
+        prepare(self.unprepared)
+        return self.unprepared
 
 
 def read_model(path: str) -> FasttextModel:
-    """The model at `path`, ready to predict.
+    """The model at `path`.
 
     Raises OtherModelError for one of word n-grams or another loss than a (hierarchical) softmax, and ValueError for a
     file that is no model that predicts labels, or a damaged one.
@@ -195,7 +202,7 @@ def _tables(
     entries = words.entries if _END in words.entries else [*words.entries, _END]
     starts = np.zeros(len(entries) + 1, np.int64)
     np.cumsum([len(entry) for entry in entries], out=starts[1:])
-    model = Model(
+    return Model(
         words=words.words,
         labels=labels,
         end=entries.index(_END),
@@ -213,8 +220,6 @@ def _tables(
         right=tree[:, 1].copy(),
         spaces=np.array([point == 0 or chr(point).isspace() for point in range(_SPACE_POINTS)], np.uint8),
     )
-    prepare(model)
-    return model
 
 
 def _buckets(
