@@ -91,7 +91,7 @@ def _with_settings(family: Family, settings: Mapping[Any, Any]) -> Family:
             )
         if name in family.parameters:
             wanted = type(family.parameters[name])
-            if type(value) is not wanted and not (wanted is float and _is_number(value)):
+            if not (_is_number(value) if wanted is float else type(value) is wanted):
                 raise ValueError(f"rules: {family.name} {name} must be of type {wanted.__name__}, not {value!r}")
         elif not (value is None or _is_number(value)):
             raise ValueError(f"rules: {family.name} {name} must be a number, or null for no such rule, not {value!r}")

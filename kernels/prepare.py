@@ -1,7 +1,7 @@
 """Kernels compiled before work begins: once per machine and version, into files that every process reads.
 
 numba keeps them beside the source, or where NUMBA_CACHE_DIR says, and compiles anew what another processor needs. One
-process compiles at a time; the others wait and then read what it left.
+run compiles at a time; others wait and then read what it left.
 """
 
 import fcntl

@@ -94,6 +94,9 @@ def test_a_bound_of_none_takes_its_rule_out() -> None:
         ([{"c4": {"min_words_per_line": True}}], "min_words_per_line must be of type int, not True"),
         ([{"c4": {"min_words_per_line": 2.5}}], "min_words_per_line must be of type int, not 2.5"),
         ([{"c4": {"max_word_length": None}}], "max_word_length must be of type int, not None"),
+        ([{"refinedweb": {"max_uppercase_ratio": float("nan")}}], "max_uppercase_ratio must be of type float, not nan"),
+        ([{"refinedweb": {"max_uppercase_ratio": True}}], "max_uppercase_ratio must be of type float, not True"),
+        ([{"gopher_quality": {"by_language": 3}}], "by_language must be of type bool, not 3"),
         ([{"c4": {"terminal_punctuation": 0}}], "terminal_punctuation must be of type bool, not 0"),
     ],
 )
