@@ -16,3 +16,10 @@ def keyed(ids: NDArray[np.uint64], *key: str | int) -> NDArray[np.uint64]:
     """A pseudo-random 64-bit number for each id; another `key` gives independent ones."""
     salt = np.uint64(xxhash.xxh3_64_intdigest("\0".join(map(str, key)).encode()))
     return mix(mix(ids + np.uint64(1)) ^ salt)
+
+
+def unmix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The number that `mix` made `x` of."""
+    x = (x ^ (x >> np.uint64(31)) ^ (x >> np.uint64(62))) * np.uint64(0x319642B2D24D8EC3)
+    x = (x ^ (x >> np.uint64(27)) ^ (x >> np.uint64(54))) * np.uint64(0x96DE1B173F119089)
+    return x ^ (x >> np.uint64(30)) ^ (x >> np.uint64(60))
