@@ -25,7 +25,7 @@ _KEY_SHIFT = np.uint64(52)
 _WORD = 8
 
 
-class MemoryBudget(ValueError):
+class MemoryBudgetError(ValueError):
     """The budget does not do for the smallest piece of work. The message names the least that would."""
 
 
