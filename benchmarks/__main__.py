@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmarks.timing import one_core
 
-PARTS = ("rules", "end-to-end", "libraries", "workers", "startup")
+PARTS = ("rules", "end-to-end", "libraries", "workers", "startup", "dedup", "dedup-truth")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,6 +25,15 @@ PARTS = ("rules", "end-to-end", "libraries", "workers", "startup")
 )
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds of every comparison.")
 @click.option(
+    "--documents",
+    # The least that has every kind of them.
+    type=click.IntRange(min=100),
+    default=50_000,
+    show_default=True,
+    help="Documents to make of the pages for the parts dedup and dedup-truth.",
+)
+@click.option("--full-peers", is_flag=True, help="Give datatrove's deduplication all of them (minutes a round).")
+@click.option(
     "--log",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path(__file__).parents[1] / "docs/benchmarks.md",
@@ -32,8 +41,20 @@ PARTS = ("rules", "end-to-end", "libraries", "workers", "startup")
     help="Markdown file to append the tables to.",
 )
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all numbers here.")
-def main(parts: tuple[str, ...], pages: str | None, sample: int, repeats: int, log: Path, json_file: Path) -> None:
-    """Compare crawlmill with datatrove and with plain libraries, on the same pages in one run. Downloads nothing."""
+def main(
+    parts: tuple[str, ...],
+    pages: str | None,
+    sample: int,
+    repeats: int,
+    documents: int,
+    full_peers: bool,
+    log: Path,
+    json_file: Path,
+) -> None:
+    """Compare crawlmill with datatrove and with plain libraries, on the same pages in one run. Downloads nothing.
+
+    Fails, after all tables, where one shows that crawlmill broke a promise.
+    """
     start = time.perf_counter()
     pinned = one_core()
     # Only now may libraries be imported: they start their threads then.
@@ -45,7 +66,7 @@ def main(parts: tuple[str, ...], pages: str | None, sample: int, repeats: int, l
         console.width = 140
     tables: list[results.Table] = []
     with tempfile.TemporaryDirectory(prefix="crawlmill-benchmark-") as folder:
-        inputs = prepare(pages, sample, repeats, Path(folder))
+        inputs = prepare(pages, sample, repeats, Path(folder), documents, full_peers)
         how = f"{inputs.pages:,} pages, a sample of {inputs.sample_pages:,}; {pinned}; medians of {repeats} rounds."
         console.print(f"{results.machine()}. {how}", highlight=False)
         console.print(", ".join(f"{k} {v}" for k, v in results.versions().items()), highlight=False)
@@ -58,6 +79,8 @@ def main(parts: tuple[str, ...], pages: str | None, sample: int, repeats: int, l
     if json_file:
         json_file.write_text(json.dumps(results.as_json(tables, how), indent=1, ensure_ascii=False) + "\n")
     console.print(f"{time.perf_counter() - start:.0f} s; appended to {log}", highlight=False, soft_wrap=True)
+    if failures := [failure for table in tables for failure in table.failures]:
+        raise click.ClickException("\n".join(failures))
 
 
 if __name__ == "__main__":

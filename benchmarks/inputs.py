@@ -28,13 +28,17 @@ WARM_UP_PAGES = 20
 MIN_TEXTS = 10
 VOCABULARY = 16_384
 EOS = "<|endoftext|>"
+# FineWeb's bands, and the similarity from which a candidate is removed.
+MINHASH = {"bands": 14, "rows": 8, "ngram": 5}
+THRESHOLD = 0.75
 
 
 @dataclass(frozen=True)
 class Inputs:
     """`files` with `pages` pages; `sample_pages` of them in `sample`, `warm_up_pages` in `warm_up`, one in `first`.
 
-    `folder` is a temporary one, `repeats` the rounds of every comparison.
+    `folder` is a temporary one, `repeats` the rounds of every comparison. `documents` are made of the pages for what is
+    measured of deduplication; with `full_peers` its peers get all of them.
     """
 
     files: list[str]
@@ -46,19 +50,27 @@ class Inputs:
     first: str
     folder: Path
     repeats: int
+    documents: int
+    full_peers: bool
 
     @cached_property
     def english(self) -> list[str]:
         """The text of every page of the sample that is English with a score of .65, as the rules get it."""
-        pages = [item for item in read_warc(self.sample) if isinstance(item, Page)]
-        texts = [text for page in pages if (text := extract(page.body, "resiliparse"))]
-        labels, scores = language.identify(texts)
-        found = zip(texts, labels, scores, strict=True)
-        english = [text for text, label, score in found if label == "en" and score >= 0.65]
+        english = _english([self.sample])
         if len(english) < MIN_TEXTS:
             raise click.UsageError(
                 f"of {self.sample_pages} sampled pages {len(english)} are English, and {MIN_TEXTS} are needed; "
                 "name more by --pages or take a larger --sample"
+            )
+        return english
+
+    @cached_property
+    def all_english(self) -> list[str]:
+        """The same of all pages, not only of the sample."""
+        english = _english(self.files)
+        if len(english) < MIN_TEXTS:
+            raise click.UsageError(
+                f"of {self.pages:,} pages {len(english)} are English, and {MIN_TEXTS} are needed; name more by --pages"
             )
         return english
 
@@ -86,7 +98,14 @@ def recipe(files: Sequence[str], tokenizer: str | None = None) -> Recipe:
     return Recipe.model_validate({"name": "benchmark", "sources": {"web": source}, **(tokens if tokenizer else {})})
 
 
-def prepare(pattern: str | None, sample: int, repeats: int, folder: Path) -> Inputs:
+def dedup_recipe(files: Sequence[str]) -> Recipe:
+    """The deduplication of JSON lines and nothing else."""
+    near = {**MINHASH, "threshold": THRESHOLD}
+    source = {"kind": "jsonl", "paths": list(files), "dedup": {"exact": True, "minhash": near}}
+    return Recipe.model_validate({"name": "benchmark", "sources": {"web": source}})
+
+
+def prepare(pattern: str | None, sample: int, repeats: int, folder: Path, documents: int, full_peers: bool) -> Inputs:
     """Find the pages and write the sample. `click.UsageError` where there are none."""
     files = _files(pattern)
     places = [place for file in files for place in _pages(file)]
@@ -104,7 +123,17 @@ def prepare(pattern: str | None, sample: int, repeats: int, folder: Path) -> Inp
         _write(folder / "first.warc.gz", chosen[:1]),
         folder,
         repeats,
+        documents,
+        full_peers,
     )
+
+
+def _english(files: Sequence[str]) -> list[str]:
+    pages = [item for file in files for item in read_warc(file) if isinstance(item, Page)]
+    texts = [text for page in pages if (text := extract(page.body, "resiliparse"))]
+    labels, scores = language.identify(texts)
+    found = zip(texts, labels, scores, strict=True)
+    return [text for text, label, score in found if label == "en" and score >= 0.65]
 
 
 def _files(pattern: str | None) -> list[str]:

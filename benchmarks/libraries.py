@@ -86,10 +86,15 @@ def _band_hashes(texts: Sequence[str]) -> int:
 
 
 def _datasketch(texts: Sequence[str]) -> int:
+    return datasketch_signatures(texts, BANDS * ROWS)
+
+
+def datasketch_signatures(texts: Sequence[str], permutations: int) -> int:
+    """Sign the lower-cased 5-grams of `str.split` words; how many texts were signed."""
     digests = []
     for text in texts:
         words = text.lower().split()
-        signature = MinHash(num_perm=BANDS * ROWS)
+        signature = MinHash(num_perm=permutations)
         signature.update_batch([" ".join(words[n : n + NGRAM]).encode() for n in range(len(words) - NGRAM + 1)])
         digests.append(signature.digest())
     return len(digests)

@@ -26,13 +26,15 @@ SPREAD = {"slowest/fastest": ".2f"}
 class Table:
     """`columns` are headings with their number formats; `rows` hold a value for some of them, the rest are not known.
 
-    `note` says what each side does, so that a reader can tell whether the comparison is fair.
+    `note` says what each side does, so that a reader can tell whether the comparison is fair. `failures` are promises
+    that the rows show to be broken, a sentence each.
     """
 
     title: str
     note: str
     columns: Mapping[str, str]
     rows: Mapping[str, Mapping[str, float]]
+    failures: Sequence[str] = ()
 
     def cells(self) -> list[list[str]]:
         return [
@@ -53,7 +55,8 @@ class Table:
     def markdown(self) -> str:
         head = ["| | " + " | ".join(self.columns) + " |", "|---|" + "--:|" * len(self.columns)]
         lines = head + ["| " + " | ".join(cells) + " |" for cells in self.cells()]
-        return f"### {self.title}\n\n{self.note}\n\n" + "\n".join(lines) + "\n"
+        failed = "".join(f"\nFAILED: {failure}\n" for failure in self.failures)
+        return f"### {self.title}\n\n{self.note}\n\n" + "\n".join(lines) + "\n" + failed
 
 
 def versions() -> dict[str, str]:

@@ -22,4 +22,4 @@ def unmix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The number that `mix` made `x` of."""
     x = (x ^ (x >> np.uint64(31)) ^ (x >> np.uint64(62))) * np.uint64(0x319642B2D24D8EC3)
     x = (x ^ (x >> np.uint64(27)) ^ (x >> np.uint64(54))) * np.uint64(0x96DE1B173F119089)
-    return x ^ (x >> np.uint64(30)) ^ (x >> np.uint64(60))
+    return np.asarray(x ^ (x >> np.uint64(30)) ^ (x >> np.uint64(60)))

@@ -1,5 +1,8 @@
 """Parquet shards: `part-NNNNN.parquet` in a folder, zstd, whole or not there."""
 
+import contextlib
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,6 +17,13 @@ def part_name(number: int) -> str:
 def write(path: str, table: pa.Table) -> None:
     with storage.open_write(path) as file:
         pq.write_table(table, file, compression="zstd")
+
+
+@contextlib.contextmanager
+def writer(path: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """A file to write batch by batch; it appears when the block ends without an exception."""
+    with storage.open_write(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
+        yield out
 
 
 def read(path: str, columns: list[str] | None = None) -> pa.Table:

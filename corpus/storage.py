@@ -7,6 +7,7 @@ half-written under its final name, because every write goes to a temporary name 
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
@@ -137,7 +138,7 @@ def remove_temporary(path: str) -> None:
     fs, name = _file_system(path)
     for info in fs.ls(name, detail=True) if fs.exists(name) else ():
         if TEMPORARY in info["name"]:
-            fs.rm(info["name"])
+            fs.rm(info["name"], recursive=True)
 
 
 def remove_tree(path: str) -> None:
@@ -145,3 +146,13 @@ def remove_tree(path: str) -> None:
     fs, name = _file_system(path)
     if fs.exists(name):
         fs.rm(name, recursive=True)
+
+
+@contextlib.contextmanager
+def scratch(path: str) -> Iterator[str]:
+    """A local folder for temporary files, beside what is written where that is local: it may need as much room."""
+    local = local_path(path)
+    if local:
+        os.makedirs(local, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=local) as folder:
+        yield folder

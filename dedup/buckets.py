@@ -9,7 +9,7 @@ Layout, all little-endian uint64: buckets, columns, then the first row of each b
 rows. What stays true: a row is a row, so nothing here changes what is found, whatever the buckets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,11 @@ _WORD = 8
 
 
 class MemoryBudgetError(ValueError):
-    """The budget does not do for the smallest piece of work. The message names the least that would."""
+    """The budget does not do for the smallest piece of work. `needed` are the bytes that would, for arrays alone."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(f"{needed:,} bytes are needed at once for one piece of work; give more by dedup.memory")
+        self.needed = needed
 
 
 def of_keys(keys: Numbers) -> NDArray[np.int64]:
@@ -54,33 +58,85 @@ def _header(file: Any) -> tuple[int, NDArray[np.int64]]:
     return columns, np.frombuffer(file.read(_WORD * (buckets + 1)), "<u8").astype(np.int64)
 
 
-def sizes(paths: Sequence[str]) -> NDArray[np.int64]:
-    """(files, buckets): how many rows each file has in each bucket. All have as many buckets."""
-    counts = []
+def ranges(paths: Sequence[str], row_bytes: int, memory: int, most: int) -> list[tuple[int, int]]:
+    """Runs of buckets, (first, last), for tasks that take `row_bytes` a row: at most `memory` bytes and `most` rows.
+
+    No rows at all are one run without buckets. Raises MemoryBudgetError where one bucket is too large by itself.
+    """
+    rows = np.zeros(0, np.int64)
     for path in paths:
         with storage.open_read(path) as file:
-            counts.append(np.diff(_header(file)[1]))
-    return np.array(counts, np.int64).reshape(len(paths), -1)
+            counts = np.diff(_header(file)[1])
+        rows = rows + counts if len(rows) else counts
+    least = int(rows.max(initial=0)) * row_bytes
+    if least > memory:
+        raise MemoryBudgetError(needed=least)
+    found: list[tuple[int, int]] = []
+    limit, taken = min(memory // row_bytes, most), 0
+    for bucket in np.flatnonzero(rows).tolist():
+        if not found or taken + rows[bucket] > limit:
+            found.append((bucket, bucket + 1))
+            taken = 0
+        found[-1] = (found[-1][0], bucket + 1)
+        taken += int(rows[bucket])
+    return found or [(0, 0)]
 
 
-def read(paths: Sequence[str], first: int, last: int) -> tuple[Numbers, NDArray[np.int64]]:
+def read(paths: Sequence[str], first: int, last: int, columns: int) -> tuple[Numbers, NDArray[np.int64]]:
     """The rows of buckets `first` to `last` (exclusive) of all files, file by file, and how many are of each file.
 
-    No file at all gives no rows of no columns.
+    `columns` are how many they have; more, as of files with a sketch behind, are taken as they come.
     """
-    found = []
+    starts, ends = np.zeros(len(paths), np.int64), np.zeros(len(paths), np.int64)
+    header = 0
+    for number, path in enumerate(paths):
+        with storage.open_read(path) as file:
+            columns, places = _header(file)
+        starts[number], ends[number], header = places[first], places[last], _WORD * (2 + len(places))
+    rows = np.empty((int((ends - starts).sum()), columns), np.uint64)
+    place = 0
+    for path, start, end in zip(paths, starts.tolist(), ends.tolist(), strict=True):
+        if end > start:
+            with storage.open_read(path) as file:
+                file.seek(header + _WORD * columns * start)
+                data = file.read(_WORD * columns * (end - start))
+            rows[place : place + end - start] = np.frombuffer(data, "<u8").reshape(-1, columns)
+            place += end - start
+    return rows, ends - starts
+
+
+def read_spans(path: str, bucket: int, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Numbers:
+    """The rows from each start to its end, counted from the first row of `bucket`; neither overlap nor go back."""
+    with storage.open_read(path) as file:
+        columns, offsets = _header(file)
+        rows = np.empty((int((ends - starts).sum()), columns), np.uint64)
+        # Spans that touch are one.
+        apart = starts[1:] != ends[:-1]
+        first, last = np.append(True, apart), np.append(apart, True)
+        place = 0
+        for start, end in zip(starts[first[: len(starts)]], ends[last[: len(ends)]], strict=True):
+            file.seek(_WORD * (2 + len(offsets) + columns * (int(offsets[bucket]) + int(start))))
+            data = file.read(_WORD * columns * int(end - start))
+            rows[place : place + end - start] = np.frombuffer(data, "<u8").reshape(-1, columns)
+            place += end - start
+    return rows
+
+
+def total(paths: Sequence[str]) -> int:
+    """How many rows the files have together."""
+    rows = 0
+    for path in paths:
+        with storage.open_read(path) as file:
+            rows += int(_header(file)[1][-1])
+    return rows
+
+
+def pieces(paths: Sequence[str], first: int, last: int, most: int) -> Iterator[Numbers]:
+    """The rows of buckets `first` to `last` (exclusive) of all files, file by file, at most `most` at a time."""
     for path in paths:
         with storage.open_read(path) as file:
             columns, starts = _header(file)
-        found.append((path, columns, starts[first], starts[last], _WORD * (2 + len(starts))))
-    counts = np.array([end - start for _, _, start, end, _ in found], np.int64)
-    rows = np.empty((int(counts.sum()), found[0][1] if found else 0), np.uint64)
-    place = 0
-    for path, columns, start, end, header in found:
-        if end > start:
-            with storage.open_read(path) as file:
-                file.seek(header + _WORD * columns * int(start))
-                data = file.read(_WORD * columns * int(end - start))
-            rows[place : place + end - start] = np.frombuffer(data, "<u8").reshape(-1, columns)
-            place += end - start
-    return rows, counts
+            file.seek(_WORD * (2 + len(starts) + columns * int(starts[first])))
+            for start in range(int(starts[first]), int(starts[last]), most):
+                count = min(most, int(starts[last]) - start)
+                yield np.frombuffer(file.read(_WORD * columns * count), "<u8").reshape(count, columns)

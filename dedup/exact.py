@@ -1,15 +1,39 @@
-"""Exact duplicates: documents whose texts are the same up to case and white space.
+"""Exact copies: documents of equal text, up to case and white space, or of equal URL.
 
-What goes in: the texts' 128-bit hashes (`kernels.signatures.text_hashes`) from everywhere. What comes out: for each
-document the one it repeats.
-At 128 bits a false match among 10 billion documents has a probability of about 1e-19.
+In go rows of 128-bit hash, rank and id (`kernels.signatures.text_hashes`, `dedup.preference`); out comes, for each, the
+row of the copy that stays. At 128 bits a false match among 10 billion documents has a probability of about 1e-19.
 """
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
+from kernels.groups import preferred
 
-def first_copies(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each row of (n, 2) hashes the index of the first row that equals it: its own index for an original."""
-    _, first, inverse = np.unique(hashes, axis=0, return_index=True, return_inverse=True)
-    return np.asarray(first[inverse.reshape(-1)], np.int64)
+# High half and low half of the hash, rank, id.
+COLUMNS = 4
+
+
+def winners(rows: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """For each of (n, 4) rows the row of equal hash that is preferred: its own number for one that stays."""
+    found = np.empty(len(rows), np.int64)
+    key, low, rank, number = np.ascontiguousarray(rows.T)
+    preferred(np.argsort(key), key, low, rank, number, found)
+    return found
+
+
+def url_hashes(urls: list[str]) -> NDArray[np.uint64]:
+    """(n, 2) hashes of URLs as they are compared; all 0 for a document without one."""
+    found = np.zeros((len(urls), 2), np.uint64)
+    for row, url in enumerate(urls):
+        if url:
+            digest = xxhash.xxh3_128_intdigest(same_url(url).encode("utf-8", "surrogatepass"))
+            found[row] = digest >> 64, digest & ((1 << 64) - 1)
+    return found
+
+
+def same_url(url: str) -> str:
+    """The URL as it is compared: http and https, with and without "www." or a "/" at the end, are one page."""
+    rest = url.split("#", 1)[0].partition("://")[2] or url.split("#", 1)[0]
+    host, slash, path = rest.partition("/")
+    return host.lower().removeprefix("www.") + (slash + path).rstrip("/")

@@ -6,7 +6,7 @@ model that has seen it or its host. There are two models, each trained on the ho
 that, in a crawl small enough to be its own sample, a page's score would be memory rather than judgement.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -95,13 +95,58 @@ def _features(texts: Texts) -> csr_array:
     return csr_array((values, indices, starts), shape=(len(texts), FEATURES))
 
 
-def above_cutoff(scores: NDArray[np.float32], sizes: NDArray[np.int64], keep: float) -> NDArray[np.bool_]:
-    """Which pages make up the best-scoring `keep` share of all bytes: by score, the smaller index first among equals.
+@dataclass(frozen=True)
+class Cutoff:
+    """The last page that stays: pages of better scores do, and those of its score with no larger id."""
 
-    The page that straddles the share is kept, so that keep = 1 keeps all and a small crawl keeps something.
+    score: float
+    id: int
+
+    def keeps(self, scores: NDArray[np.float32], ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        return np.asarray((scores > self.score) | ((scores == self.score) & (ids <= np.uint64(self.id))))
+
+
+Scored = Iterable[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]]
+
+
+def cutoff(scored: Callable[[], Scored], keep: float) -> Cutoff:
+    """Where the best-scoring `keep` share of all bytes ends, of batches of (scores, bytes, ids) in the order of ids.
+
+    The page that straddles the share is kept, so that keep = 1 keeps all and a small crawl keeps something. The batches
+    are gone through three times, and what is held is a count of bytes for each half of a score's 32 bits.
     """
-    order = np.argsort(-scores, kind="stable")
-    before = np.cumsum(sizes[order]) - sizes[order]
-    kept = np.zeros(len(scores), bool)
-    kept[order] = before < keep * sizes.sum()
-    return kept
+    half = np.uint32(16)
+    high = _bytes_by(scored, lambda bits: (bits >> half, np.ones(len(bits), bool)))
+    wanted = keep * high.sum()
+    top, above = _straddling(high, 0.0, wanted)
+    low = _bytes_by(scored, lambda bits: (bits & np.uint32(0xFFFF), bits >> half == top))
+    bottom, above = _straddling(low, above, wanted)
+    score = np.array([top << 16 | bottom], np.uint32).view(np.float32)[0]
+    last = 0
+    for scores, sizes, ids in scored():
+        here = scores == score
+        before = above + np.cumsum(sizes[here]) - sizes[here]
+        last = max(last, int(ids[here][before < wanted].max(initial=0)))
+        above += float(sizes[here].sum())
+    return Cutoff(float(score), last)
+
+
+def _bytes_by(
+    scored: Callable[[], Scored], choose: Callable[[NDArray[np.uint32]], tuple[NDArray[np.uint32], NDArray[np.bool_]]]
+) -> NDArray[np.float64]:
+    """Bytes by 16 bits of the score, which say its order because no score is negative."""
+    total = np.zeros(1 << 16)
+    for scores, sizes, _ in scored():
+        value, counted = choose(scores.view(np.uint32))
+        total += np.bincount(value[counted], sizes[counted], 1 << 16)
+    return total
+
+
+def _straddling(by: NDArray[np.float64], above: float, wanted: float) -> tuple[int, float]:
+    """The lowest value with any byte before the wanted share is full, and the bytes above that value."""
+    values = np.flatnonzero(by)[::-1]
+    if not len(values):
+        return 0, above
+    before = above + np.cumsum(by[values]) - by[values]
+    place = int(np.flatnonzero(before < wanted)[-1]) if wanted > above else 0
+    return int(values[place]), float(before[place])

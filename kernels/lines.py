@@ -1,6 +1,6 @@
-"""The lines of a batch of texts, as new lines part them, and how many of them were there before."""
+"""The lines of a batch of texts, as new lines part them, its paragraphs, and how many of them were there before."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from kernels.strings import count_points, same_bytes
 
 BLANK, ENDS_SENTENCE = 1, 2
 _NEW_LINE = 10
+
+Unit = Literal["line", "paragraph"]
 
 
 class Lines(NamedTuple):
@@ -27,6 +29,46 @@ class Lines(NamedTuple):
     points: NDArray[np.int64]
     flags: NDArray[np.uint8]
     hash: NDArray[np.uint64]
+
+
+class Units(NamedTuple):
+    """Unit k is the `size[k]` bytes from `start[k]` on, one line or more without the last one's new line; those of
+    text i are `first[i]` to `first[i + 1]`, at least one, and joined by new lines they are the text.
+    """
+
+    first: NDArray[np.int64]
+    start: NDArray[np.int64]
+    size: NDArray[np.int64]
+
+
+def find_units(lines: Lines, unit: Unit) -> Units:
+    """The lines, or the paragraphs: runs of lines that are not blank, each with the blank lines after it.
+
+    The blank lines at the start of a text are a unit of their own.
+    """
+    if unit == "line":
+        return Units(lines.first, lines.start, lines.size)
+    most = len(lines.start)
+    found = Units(np.empty(len(lines.first), np.int64), np.empty(most, np.int64), np.empty(most, np.int64))
+    _find_paragraphs(lines, found)
+    n = found.first[-1]
+    return Units(found.first, found.start[:n], found.size[:n])
+
+
+@kernel
+def _find_paragraphs(lines: Lines, found: Units) -> None:
+    n = 0
+    for text in range(len(lines.first) - 1):
+        found.first[text] = n
+        after_blank = False
+        for line in range(lines.first[text], lines.first[text + 1]):
+            blank = lines.flags[line] & BLANK != 0
+            if line == lines.first[text] or (after_blank and not blank):
+                found.start[n] = lines.start[line]
+                n += 1
+            found.size[n - 1] = lines.start[line] + lines.size[line] - found.start[n - 1]
+            after_blank = blank
+    found.first[len(lines.first) - 1] = n
 
 
 def find_lines(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Lines:

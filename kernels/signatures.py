@@ -1,4 +1,4 @@
-"""What documents are compared by: MinHash bands over word n-grams, hashes of whole texts and of their lines.
+"""What documents are compared by: MinHash bands over word n-grams, hashes of whole texts, lines and paragraphs.
 
 In come a batch of texts and its words; out come hashes that depend on the text and on nothing else.
 """
@@ -6,31 +6,42 @@ In come a batch of texts and its words; out come hashes that depend on the text 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.hashing import keyed
+from corpus.hashing import keyed, mix
 from kernels.characters import DIGIT, SILENT, SPACE, Characters, characters, decode, flags_of, folded
 from kernels.compiled import kernel
 from kernels.hashing import ONE, Hash, mixed
+from kernels.lines import Units, find_units
 from kernels.texts import Texts
 from kernels.words import Words
 
 _HALF = Hash(32)
 _LARGEST = np.uint32(0xFFFFFFFF)
+_BYTE = np.uint32(0xFF)
+# More bytes would not tell similarities apart any better than a band does.
+SKETCH = 256
 _NEW_LINE, _SPACE, _ZERO = b"\n 0"
 # The two halves of a text's hash are the same arithmetic from different starts.
 _FIRST, _SECOND = Hash(0x243F6A8885A308D3), Hash(0x13198A2E03707344)
 
 
-def band_hashes(texts: Texts, bands: int, rows: int, ngram: int) -> NDArray[np.uint64]:
-    """(n, bands) hashes of the MinHash signatures of each text's word n-grams, all 0 for a text without words.
+def sign(texts: Texts, bands: int, rows: int, ngram: int) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+    """(n, bands) hashes of the MinHash signatures of each text's word n-grams, all 0 for a text without words, and
+    (n, permutations) bytes to estimate Jaccard similarities by: the low 8 bits of the first SKETCH minima.
 
     Words are compared by their letters, digits and marks, without case; those without any are passed over. A text of
     fewer words than `ngram` is one n-gram of all of them. A permutation is multiply-add modulo 2**64, of which the high
-    half is compared (Dietzfelbinger 1996).
+    half is compared (Dietzfelbinger 1996). Bytes do nearly as well as whole minima (Li and Koenig 2010).
     """
     numbers = keyed(np.arange(2 * bands * rows, dtype=np.uint64), "minhash")
     out = np.zeros((len(texts), bands), np.uint64)
-    _sign(texts.words, numbers[: bands * rows] | np.uint64(1), numbers[bands * rows :], rows, ngram, out)
-    return out
+    sketches = np.zeros((len(texts), min(bands * rows, SKETCH)), np.uint8)
+    _sign(texts.words, numbers[: bands * rows] | np.uint64(1), numbers[bands * rows :], rows, ngram, out, sketches)
+    return out, sketches
+
+
+def band_hashes(texts: Texts, bands: int, rows: int, ngram: int) -> NDArray[np.uint64]:
+    """The band hashes of `sign` alone."""
+    return sign(texts, bands, rows, ngram)[0]
 
 
 @kernel
@@ -41,6 +52,7 @@ def _sign(
     rows: int,
     ngram: int,
     out: NDArray[np.uint64],
+    sketches: NDArray[np.uint8],
 ) -> None:
     minima = np.empty(len(multiply), np.uint32)
     for text in range(len(out)):
@@ -60,6 +72,8 @@ def _sign(
                 state = mixed(state, minima[k])
             # 0 stands for a text without words.
             out[text, band] = state | ONE
+        for k in range(sketches.shape[1]):
+            sketches[text, k] = minima[k] & _BYTE
 
 
 @kernel
@@ -82,6 +96,28 @@ def shingles(texts: Texts, ngram: int) -> list[NDArray[np.uint64]]:
     """The hashes of each text's word n-grams, in order: what `band_hashes` are made of."""
     first, normal = texts.words.first, texts.words.normal
     return [_shingles(normal[first[i] : first[i + 1]], ngram) for i in range(len(texts))]
+
+
+def shingle_sets(texts: Texts, ngram: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Each text's distinct shingles, sorted: those of text i are `hashes[first[i]:first[i + 1]]` of (first, hashes)."""
+    sets = [np.unique(found) for found in shingles(texts, ngram)]
+    first = np.cumsum([0, *map(len, sets)], dtype=np.int64)
+    return first, np.concatenate(sets) if sets else np.empty(0, np.uint64)
+
+
+def sampled_shingles(texts: Texts, ngram: int, every: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """As `shingle_sets`, but hashed again, and only those that `every` divides: the same ones in every text.
+
+    So the share of a document that is in another shows in these few (FracMinHash, Irber et al. 2022). A text that has
+    none of them, as a short one may, gets its smallest.
+    """
+    sets = []
+    for found in shingles(texts, ngram):
+        hashes = np.unique(mix(found))
+        chosen = hashes[hashes % np.uint64(every) == 0]
+        sets.append(chosen if len(chosen) else hashes[:1])
+    first = np.cumsum([0, *map(len, sets)], dtype=np.int64)
+    return first, np.concatenate(sets) if sets else np.empty(0, np.uint64)
 
 
 def text_hashes(texts: Texts) -> NDArray[np.uint64]:
@@ -112,31 +148,39 @@ def _hash_texts(
 
 
 def line_hashes(texts: Texts) -> NDArray[np.uint64]:
-    """A hash for each of `texts.lines`, of the line as CCNet compares it; 0 where that leaves nothing.
+    """`unit_hashes` of `texts.lines`."""
+    return unit_hashes(texts, find_units(texts.lines, "line"))
 
-    Case is folded, digits are 0, punctuation and control characters are gone and then the white space at both ends.
+
+def unit_hashes(texts: Texts, units: Units) -> NDArray[np.uint64]:
+    """A hash for each of the texts' `units`, of the unit as CCNet compares lines; 0 where that leaves nothing.
+
+    Case is folded, digits are 0, punctuation and control characters are gone and then the white space at both ends. A
+    new line inside a paragraph is a space, so that it does not matter where a paragraph is wrapped.
     """
-    out = np.zeros(len(texts.lines.start), np.uint64)
-    _hash_lines(texts.data, texts.lines.start, texts.lines.size, characters(), out)
+    out = np.zeros(len(units.start), np.uint64)
+    _hash_units(texts.data, units.start, units.size, characters(), out)
     return out
 
 
 @kernel
-def _hash_lines(
+def _hash_units(
     data: NDArray[np.uint8],
     start: NDArray[np.int64],
     size: NDArray[np.int64],
     characters: Characters,
     out: NDArray[np.uint64],
 ) -> None:
-    for line in range(len(out)):
-        i, end = start[line], start[line] + size[line]
+    for unit in range(len(out)):
+        i, end = start[unit], start[unit] + size[unit]
         state = Hash(0)
         while i < end:
             point, i = decode(data, i)
             flags = flags_of(point, characters)
             if flags & SILENT or (flags & SPACE and state == 0):
                 continue
+            if flags & SPACE:
+                state = mixed(state, _SPACE if point == _NEW_LINE else point)
+                continue
             state = mixed(state, _ZERO if flags & DIGIT else folded(point, characters))
-            if not flags & SPACE:
-                out[line] = state
+            out[unit] = state

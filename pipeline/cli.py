@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
+from rich.progress import TaskID
 
 from corpus import storage
 from pipeline import console as terminal
+from pipeline import inspection
 from pipeline import report as report_page
 from pipeline.cluster import Cluster
-from pipeline.recipe import RecipeError, load
+from pipeline.recipe import load
 from pipeline.run import run as run_recipe
 from pipeline.steps import VERSION
+from pipeline.strict import RecipeError
+from pipeline.summary import of_finished
 from sources.common_crawl import fetch as fetch_crawl
 from sources.pydoc_crawl import crawl
 
@@ -63,7 +64,7 @@ def run(recipe: str, overrides: tuple[str, ...], workers: int, address: str | No
 
     Leaves summary.json, report.html and, under tokens/, the token shards in the run's folder.
     """
-    screen = _screen()
+    screen = terminal.screen()
     checked = load(recipe, overrides)
     root = out or f"runs/{checked.name}"
     with Cluster(workers, address) as cluster, terminal.StepLines(screen) as show:
@@ -87,14 +88,17 @@ def run(recipe: str, overrides: tuple[str, ...], workers: int, address: str | No
 @click.option("--open", "open_page", is_flag=True, help="Show it in the browser.")
 def report(run_folder: str, open_page: bool) -> None:
     """Write RUN/report.html again from RUN/summary.json."""
-    path = storage.join(run_folder, "summary.json")
-    if not storage.exists(path):
-        raise RecipeError(f"{path} is not there: {run_folder} is not the folder of a finished run")
+    summary = of_finished(run_folder)
     page = storage.join(run_folder, "report.html")
-    storage.write_bytes(page, report_page.render(storage.read_json(path)).encode())
+    storage.write_bytes(page, report_page.render(summary).encode())
     click.echo(page)
     if open_page:
         webbrowser.open(f"file://{os.path.abspath(page)}")
+
+
+cli.add_command(
+    example("crawlmill inspect runs/pages --duplicates --reason near_duplicate --limit 50")(inspection.inspect)
+)
 
 
 @example("crawlmill crawl-docs --out demo/crawl --pages 1800")
@@ -113,8 +117,8 @@ def crawl_docs(out: str, pages: int, packages: tuple[str, ...], servers: int, ti
 
     pydoc serves the pages over loopback HTTP. A module that hangs or crashes on import costs its own page only.
     """
-    screen = _screen()
-    with _bar(screen, "pages") as progress, _refusing():
+    screen = terminal.screen()
+    with terminal.bar(screen, "pages") as progress, _refusing():
         bar = progress.add_task("crawl", total=pages)
         result = crawl(
             out,
@@ -152,8 +156,8 @@ def fetch(crawl_name: str, shards: int, out: str, kind: Literal["warc", "wet"], 
 
     What is there already is kept; twice as many shards include the ones before.
     """
-    screen = _screen()
-    with _bar(screen, "bytes") as progress:
+    screen = terminal.screen()
+    with terminal.bar(screen, "bytes") as progress:
         bars: dict[str, TaskID] = {}
 
         def show(name: str, done: int, size: int) -> None:
@@ -175,18 +179,6 @@ def _refusing() -> Iterator[None]:
         yield
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _screen() -> Console:
-    screen = Console()
-    # A log has no width to fit into.
-    return screen if screen.is_terminal else Console(width=140)
-
-
-def _bar(screen: Console, unit: str) -> ProgressBar:
-    amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
-    return ProgressBar(*columns, console=screen, disable=not screen.is_terminal)
 
 
 def main() -> None:

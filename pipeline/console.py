@@ -8,11 +8,29 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from pipeline.steps import Progress
 from pipeline.summary import totals
+
+# A log has no width to fit into.
+LOG_WIDTH = 140
+
+
+def screen() -> Console:
+    """The terminal, or the log or pipe that the output goes to."""
+    console = Console()
+    return console if console.is_terminal else Console(width=LOG_WIDTH)
+
+
+def bar(console: Console, unit: str, transient: bool = False) -> Bars:
+    """Bars in bytes or in pieces, on terminals only; what is `transient` does not stay there."""
+    amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
+    return Bars(*columns, console=console, transient=transient, disable=not console.is_terminal)
 
 
 def _duration(seconds: float) -> str:

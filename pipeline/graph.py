@@ -1,8 +1,8 @@
 """From a recipe to its steps: every input is checked here, before anything starts.
 
-    each source:  read ─► (reference) ─► filter ─► select ─► documents ─► tokenize ─┐
-                                                       └─► tokenizer ◄──────────────┤
-                                                                     mixture ◄──────┴─► tokens ─► proxy
+    each source:  read ─► (reference) ─► filter ─► (dedup_graph) ─► documents ─► tokenize ─┐
+                                                                        └─► tokenizer ◄────┤
+                                                                            mixture ◄──────┴─► tokens ─► proxy
 
 What stays true: a step's parameters hold all that its output depends on and nothing else, so that a changed bound
 leaves the read step alone and another number of workers changes nothing.
@@ -17,23 +17,25 @@ from filters import rules
 from filters.family import Family
 from filters.language import check_languages
 from mixtures import tokenizer
-from pipeline import judge, mix, prove, read, select
-from pipeline.recipe import JsonlSource, Recipe, RecipeError, Source, WarcSource
+from pipeline import judge, keys, mix, prove, read
+from pipeline.dedup_graph import Chain, dedup_steps, near_of
+from pipeline.recipe import JsonlSource, Recipe, Source, WarcSource
 from pipeline.steps import Step
+from pipeline.strict import RecipeError
 
 
 def steps_of(recipe: Recipe) -> list[Step]:
     """All steps, inputs before their users. Raises `RecipeError` for what the recipe names and cannot be had."""
-    documents: dict[str, Step] = {}
-    steps: list[Step] = []
+    chains: dict[str, Chain] = {}
     shard = 0
     for name, source in recipe.sources.items():
         files = _files(f"sources.{name}.paths", source.paths)
-        chain = _source_steps(recipe, name, source, files, shard)
-        steps += chain
-        documents[name] = chain[-1]
+        chains[name] = (_source_steps(recipe, name, source, files, shard), shard, len(files))
         shard += len(files)
-    return steps + _mixture_steps(recipe, documents)
+    met = dedup_steps(recipe, chains)
+    documents = {name: step for name in recipe.sources for step in met if step.name == f"{name}.documents"}
+    own = [step for chain, _, _ in chains.values() for step in chain.values()]
+    return own + met + _mixture_steps(recipe, documents)
 
 
 def _files(key: str, patterns: Sequence[str]) -> list[dict[str, str]]:
@@ -54,10 +56,14 @@ def _files(key: str, patterns: Sequence[str]) -> list[dict[str, str]]:
 
 def _source_steps(
     recipe: Recipe, name: str, source: Source, files: list[dict[str, str]], first_shard: int
-) -> list[Step]:
+) -> dict[str, Step]:
+    """The steps up to a source's filter and cutoff, by role."""
     families = _resolve_rules(name, source)
     wanted = source.language.model_dump(include={"keep", "min_score"}) if source.language else None
-    near = source.dedup.minhash.model_dump() if source.dedup.minhash else None
+    if source.dedup.survivor == "best" and source.reference is None:
+        raise RecipeError(
+            f"sources.{name}.dedup.survivor: best goes by the reference score; give sources.{name}.reference"
+        )
     read_step = Step(
         f"{name}.read",
         read.run,
@@ -67,7 +73,7 @@ def _source_steps(
             "language_model": _language_model(name, source),
             "keep_before_extraction": _keep_before_extraction(source),
             "measuring": [family.measuring for family in families],
-            "minhash": near,
+            "near": near_of(source.dedup),
         },
         parts=[{**file, "shard": first_shard + n} for n, file in enumerate(files)],
     )
@@ -80,25 +86,16 @@ def _source_steps(
             "rules": source.rules,
             "bounds": [family.bounds for family in families],
             "exact": source.dedup.exact,
-            "lines": source.dedup.lines,
+            "lines": source.dedup.lines.unit if source.dedup.lines else None,
         },
         {"read": read_step, **reference},
         parts=_numbers(read_step),
     )
-    select_step = Step(
-        f"{name}.select",
-        select.compare,
-        {
-            "keep": source.reference.keep if source.reference else None,
-            "exact": source.dedup.exact,
-            "minhash": near is not None,
-            "lines": source.dedup.lines,
-        },
-        {"read": read_step, "filter": filter_step},
-    )
-    inputs = {"read": read_step, "filter": filter_step, "select": select_step}
-    documents = Step(f"{name}.documents", select.write, {}, inputs, parts=_numbers(read_step))
-    return [read_step, *reference.values(), filter_step, select_step, documents]
+    found = {"read": read_step, **reference, "filter": filter_step}
+    if source.reference:
+        params = {"keep": source.reference.keep, "parts": len(files)}
+        found["cutoff"] = Step(f"{name}.cutoff", keys.find_cutoff, params, {"filter": filter_step})
+    return found
 
 
 def _numbers(step: Step) -> list[int]:

@@ -20,6 +20,7 @@ from corpus import shards
 from corpus.hashing import keyed
 from filters import reference, rules
 from kernels import signatures
+from kernels.lines import find_units
 from kernels.texts import Texts
 from pipeline.steps import Counts, Task
 from sources.jsonl import read_jsonl
@@ -103,7 +104,8 @@ def _hashes(texts: pa.ChunkedArray, reasons: pa.ChunkedArray, params: Mapping[st
         hashes[stays] = signatures.text_hashes(kept)
         columns["text_hash"] = pa.FixedSizeListArray.from_arrays(hashes.reshape(-1), 2)
     if params["lines"]:
-        of_lines = pa.LargeListArray.from_arrays(kept.lines.first, signatures.line_hashes(kept))
+        units = find_units(kept.lines, params["lines"])
+        of_lines = pa.LargeListArray.from_arrays(units.first, signatures.unit_hashes(kept, units))
         columns["line_hashes"] = of_lines.take(pa.array(np.cumsum(stays) - 1, mask=~stays))
     return columns
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from corpus import storage
 from corpus.documents import DOCUMENT, document_id
 from filters import language, rules
-from kernels.signatures import band_hashes
 from kernels.texts import Texts
+from pipeline.near_columns import measure_near, near_fields
 from pipeline.steps import Counts, Task
 from sources.extract import extract
 from sources.jsonl import read_jsonl
@@ -28,19 +28,17 @@ from sources.warc import read_warc
 # Large enough to spread what a batch costs, small enough that a batch of long pages stays some tens of MB.
 BATCH = 256
 
-BANDS = "minhash_bands"
 # How a signal is kept, by its type.
 ARROW_TYPES = {int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
 def schema(params: Mapping[str, Any]) -> pa.Schema:
-    """A document's columns, then `dropped`, one column per signal and, for MinHash, the band hashes."""
+    """A document's columns, then `dropped`, one column per signal and what near-duplicates are found by."""
     fields = [*DOCUMENT, pa.field("dropped", pa.string())]
     for family in rules.measured(params["measuring"]):
         for signal, dtype in family.signals.items():
             fields.append(pa.field(family.column(signal), ARROW_TYPES[dtype]))
-    if params["minhash"]:
-        fields.append(pa.field(BANDS, pa.list_(pa.uint64(), params["minhash"]["bands"])))
+    fields += near_fields(params["near"]) if params["near"] else []
     return pa.schema(fields)
 
 
@@ -135,10 +133,9 @@ def measure(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Table:
         given = Texts.of(texts, columns["language"], columns["url"])
         signals, final = rules.measure(given, rules.measured(params["measuring"]))
     columns |= {"text": final.to_arrow(), **signals}
-    if params["minhash"]:
+    if params["near"]:
         with task.stage("minhash"):
-            bands = band_hashes(final, **params["minhash"])
-        columns[BANDS] = pa.FixedSizeListArray.from_arrays(bands.reshape(-1), bands.shape[1])
+            columns |= measure_near(final, params["near"])
     return pa.table(columns, schema=schema(params))
 
 

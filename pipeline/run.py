@@ -16,8 +16,9 @@ from corpus import storage
 from pipeline import report, steps
 from pipeline.cluster import Cluster
 from pipeline.graph import steps_of
-from pipeline.recipe import Recipe, RecipeError
+from pipeline.recipe import Recipe
 from pipeline.steps import Progress, Step
+from pipeline.strict import RecipeError
 from pipeline.summary import summarise
 from pipeline.warm import warm
 

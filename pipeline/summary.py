@@ -13,6 +13,7 @@ from corpus.counts import merge
 from pipeline import steps
 from pipeline.recipe import Recipe
 from pipeline.steps import Counts, Step
+from pipeline.strict import RecipeError
 
 # The packages whose version can change what comes out.
 PACKAGES = (
@@ -51,6 +52,15 @@ def summarise(root: str, recipe: Recipe, all_steps: Sequence[Step]) -> dict[str,
     }
 
 
+def of_finished(root: str) -> dict[str, Any]:
+    """The summary of the run in folder `root`. Raises `RecipeError` where none has finished."""
+    path = storage.join(root, "summary.json")
+    if not storage.exists(path):
+        raise RecipeError(f"{path} is not there: {root} is not the folder of a finished run")
+    summary: dict[str, Any] = storage.read_json(path)
+    return summary
+
+
 def _source(name: str, counts: Mapping[str, Counts]) -> dict[str, Any]:
     read, written = counts[f"{name}.read"], counts[f"{name}.documents"]
     unreadable = read["unreadable"]
@@ -67,7 +77,7 @@ def _source(name: str, counts: Mapping[str, Counts]) -> dict[str, Any]:
         "languages": read["languages"],
         "kept_languages": written["kept_languages"],
         "reference": counts.get(f"{name}.reference"),
-        "repeated_lines": counts[f"{name}.select"]["repeated_lines"],
+        "repeated_units": written["repeated_units"],
         "text_bytes": written["text_bytes"],
         "unique_tokens": counts[f"{name}.tokenize"]["tokens"] if f"{name}.tokenize" in counts else None,
     }

@@ -3,18 +3,23 @@
 Without this every worker would compile for itself, silently.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from dedup.components import components
 from numpy.typing import NDArray
 
+from dedup import buckets, exact, lines, preference, verify
 from filters import datatrove_filters, language, reference, rules
 from kernels import bag_of_words, signatures
+from kernels.lines import find_units
 from kernels.prepare import Work, prepare
 from kernels.texts import Texts
 from mixtures.piece_cache import PieceCache
-from pipeline import judge, mix, read
+from pipeline import copies, documents, judge, keys, mix, near, read, repeated
+from pipeline.near_columns import measure_near
 from pipeline.steps import Step
 
 _HTML = "<p>One page, of a few words.</p><p>And another line.</p>"
@@ -32,6 +37,16 @@ def warm(step: Step, say: Callable[[str], None]) -> None:
             works["scores"] = (_score, ())
     elif step.run is judge.learn:
         works = {"features": (_score, ())}
+    elif step.run is copies.find_copies or step.run is keys.write_keys:
+        works["copies"] = (_copies, ())
+    elif step.run is near.find_clusters:
+        works["clusters"] = (_connect, ())
+    elif step.run is near.gather:
+        works["shingles"] = (_shingle, ())
+    elif step.run is near.verify_members:
+        works["overlap"] = (_compare, ())
+    elif step.run is repeated.find_repeated or step.run is documents.write:
+        works["lines"] = (_drop_lines, ())
     elif step.run is mix.tokenize:
         works = {"pieces": (_cut, ())}
     prepare(works, say)
@@ -45,8 +60,8 @@ def _reading(params: Mapping[str, Any]) -> dict[str, Work]:
     for described in sorted(params["measuring"], key=lambda measuring: measuring["family"] != "gopher_repetition"):
         if not described["family"].startswith(datatrove_filters.PREFIX):
             works[described["family"]] = (_measure, (described,))
-    if params["minhash"]:
-        works["minhash"] = (_sign, ())
+    if params["near"]:
+        works["minhash"] = (_sign, (params["near"],))
     return works
 
 
@@ -63,13 +78,56 @@ def _measure(described: Mapping[str, Any]) -> None:
     rules.measure(_texts(), rules.measured([described]))
 
 
-def _sign() -> None:
-    signatures.band_hashes(_texts(), 14, 8, 5)
+def _sign(near: Mapping[str, Any]) -> None:
+    measure_near(_texts(), near)
 
 
 def _hash() -> None:
     signatures.text_hashes(_texts())
-    signatures.line_hashes(_texts())
+    for unit in ("line", "paragraph"):
+        signatures.unit_hashes(_texts(), find_units(_texts().lines, unit))
+
+
+def _copies() -> None:
+    exact.winners(np.zeros((2, exact.COLUMNS), np.uint64))
+
+
+def _connect() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/edges"
+        buckets.write_by_key(file, np.array([[2, 1], [3, 1]], np.uint64))
+        list(components([file], folder, 1 << 20))
+
+
+def _shingle() -> None:
+    signatures.shingle_sets(_texts(), 5)
+
+
+def _compare() -> None:
+    """Two equal documents, and one of an earlier run."""
+    numbers = np.arange(1, 4, dtype=np.uint64)
+    first = np.array([0, 1, 2, 3])
+    members = verify.Members(
+        label=np.ones(3, np.uint64),
+        id=np.array([preference.EARLIER, 1, 2], np.uint64),
+        rank=np.array([0, 1, 1], np.uint64),
+        key_first=first,
+        keys=np.ones(3, np.uint64),
+        sketch=np.zeros((3, 8), np.uint8),
+        sizes=np.array([0, 3, 3]),
+    )
+
+    def load(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        sizes = members.sizes[rows]
+        return np.concatenate([[0], np.cumsum(sizes)]), np.tile(numbers, int(sizes.sum()) // 3)
+
+    for measure in ("jaccard", "containment"):
+        verify.removals(members, load, measure=measure, threshold=0.9, memory=1 << 20)
+
+
+def _drop_lines() -> None:
+    found, _ = lines.answers(np.array([[1, 2]], np.uint64), np.array([1]), "none")
+    lines.Repeated(found, "line").without(_texts())
 
 
 def _score() -> None:

@@ -10,12 +10,15 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from benchmarks import inputs, results, timing, workers
+from benchmarks import __main__ as command
+from benchmarks import dedup_truth, inputs, mutations, results, timing, workers
 from benchmarks.inputs import recipe
 from pipeline.graph import steps_of
 from sources.pages import Page
 from sources.warc import read_warc
+from tests.conftest import html, prose, response
 
 ROOT = Path(__file__).parents[2]
 needs_datatrove = pytest.mark.skipif(
@@ -80,13 +83,68 @@ def test_datatrove_gets_the_same_pages(small_crawl: Path) -> None:
         assert 0.5 < parts / stages["all of it"][name] <= 1, "the stages are the whole"
 
 
+@pytest.fixture
+def long_crawl(tmp_path: Path) -> Path:
+    """Pages long enough to cut windows of."""
+    folder = tmp_path / "long"
+    folder.mkdir()
+    pages = [response(f"https://site.example/{n}", html(text).encode()) for n, text in enumerate(prose(12, 50))]
+    (folder / "a.warc.gz").write_bytes(b"".join(pages))
+    return folder
+
+
+@needs_datatrove
+def test_deduplication_removes_copies_and_nothing_else_on_both_sides(long_crawl: Path) -> None:
+    tables = benchmarks(long_crawl, "--part", "dedup", "--documents", "100")
+    signatures = tables["MinHash signatures"]
+    assert {row["documents"] for row in signatures.values()} == {100}
+    whole = tables["Deduplication"]
+    assert {row["documents"] for row in whole.values()} == {100}
+    for name, row in whole.items():
+        assert row["removed"] == sum(row[kind] for kind in mutations.KINDS)
+        assert row["different"] == 0, name
+    for name in ("datatrove, its spaCy words", "datatrove, words by str.split"):
+        for rows in (signatures, whole):
+            assert rows[name]["ratio"] > 0
+            assert rows[name]["ratio, all documents"] > 0
+    assert whole["crawlmill"]["removed"] == whole["crawlmill, all documents"]["removed"] > 0
+    assert len(benchmarks(long_crawl, "--part", "dedup", "--documents", "100", "--full-peers")["Deduplication"]) == 3
+
+
+def test_the_whole_command_removes_what_is_planted_and_nothing_below_the_threshold(long_crawl: Path) -> None:
+    tables = benchmarks(long_crawl, "--part", "dedup-truth", "--documents", "500")
+    pairs = tables["Deduplication: planted pairs"]
+    assert len(pairs) == 10
+    assert all(row["wrongly removed"] == row["wrongly kept"] == 0 for row in pairs.values())
+    assert pairs["0.95 to 1.00"]["removed"] == pairs["0.95 to 1.00"]["pairs"] > 0
+    assert sum(row["chains"] for row in tables["Deduplication: chains of near copies"].values()) == 1
+    precision = tables["Deduplication: precision"]
+    assert precision["template"] == {"documents": 50, "removed": 0, "wrongly removed": 0}
+    assert precision["all"]["precision"] == 1
+    assert precision["all"]["removed"] == precision["pairs"]["removed"] + precision["chains"]["removed"]
+
+
+def test_a_broken_promise_fails_the_command_after_its_tables(
+    monkeypatch: pytest.MonkeyPatch, small_crawl: Path
+) -> None:
+    table = results.Table("Title", "Note.", {"n": ",d"}, {"row": {"n": 1}}, ["1 pair is gone"])
+    monkeypatch.setattr(dedup_truth, "run", lambda _: [table])
+    monkeypatch.setattr(command, "one_core", lambda: "not pinned")
+    log = small_crawl / "log.md"
+    arguments = ["--part", "dedup-truth", "--pages", f"{small_crawl}/a.warc.gz", "--log", str(log)]
+    done = CliRunner().invoke(command.main, arguments)
+    assert done.exit_code == 1
+    assert done.output.endswith("Error: 1 pair is gone\n")
+    assert log.read_text().endswith("| row | 1 |\n\nFAILED: 1 pair is gone\n")
+
+
 def test_no_pages_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="crawlmill crawl-docs --out demo/crawl"):
-        inputs.prepare(str(tmp_path / "*.warc.gz"), 10, 1, tmp_path)
+        inputs.prepare(str(tmp_path / "*.warc.gz"), 10, 1, tmp_path, documents=100, full_peers=False)
 
 
 def test_the_sample_is_every_kth_page_byte_for_byte(small_crawl: Path, tmp_path: Path) -> None:
-    made = inputs.prepare(f"{small_crawl}/[ab].warc.gz", 10, 1, tmp_path)
+    made = inputs.prepare(f"{small_crawl}/[ab].warc.gz", 10, 1, tmp_path, documents=100, full_peers=False)
     everything = [item for file in made.files for item in read_warc(file)]
     assert made.pages == len(everything) == 30
     assert list(read_warc(made.sample)) == everything[::3]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from filters.reference import Model, _features, _sides, above_cutoff, score, train
+from filters.reference import Model, _features, _sides, cutoff, score, train
 from kernels.texts import Texts
 
 ENCYCLOPEDIA = "the treaty was signed in the century by the king and the province became part of the kingdom".split()
@@ -75,18 +75,32 @@ def test_training_again_gives_the_same_bytes_and_a_saved_model_the_same_scores(t
     assert saved.tolist() == score(first, Texts.of(crawl), urls(30)).tolist()
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 9)), max_size=30), st.floats(0.01, 1.0))
-def test_the_best_scoring_share_of_bytes_is_kept(pages: list[tuple[int, int]], keep: float) -> None:
+def kept_by(scores: np.ndarray, sizes: np.ndarray, keep: float, batch: int) -> np.ndarray:
+    ids = np.arange(len(scores), dtype=np.uint64)
+    pieces = [slice(start, start + batch) for start in range(0, len(scores), batch)]
+    return cutoff(lambda: ((scores[p], sizes[p], ids[p]) for p in pieces), keep).keeps(scores, ids)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.1000001, 0.5, 0.9, 1.0]), st.integers(0, 9)), max_size=30),
+    st.floats(0.01, 1.0),
+    st.integers(1, 9),
+)
+def test_the_best_scoring_share_of_bytes_is_kept_in_any_batches(
+    pages: list[tuple[float, int]], keep: float, batch: int
+) -> None:
+    """By score, the smaller id first among equals, up to the page that straddles the share."""
     scores = np.array([s for s, _ in pages], np.float32)
     sizes = np.array([b for _, b in pages], np.int64)
-    kept = above_cutoff(scores, sizes, keep)
-    assert sizes[kept].sum() >= keep * sizes.sum() * (1 - 1e-9)
-    assert sizes[kept].sum() - sizes.max(initial=0) < keep * sizes.sum() or not pages, "one page more at most"
-    if kept.any() and (~kept).any():
-        assert scores[kept].min() >= scores[~kept].max()
+    order = np.argsort(-scores, kind="stable")
+    before = np.cumsum(sizes[order]) - sizes[order]
+    wanted = np.zeros(len(scores), bool)
+    wanted[order] = before < keep * sizes.sum()
+    if sizes.sum():
+        assert kept_by(scores, sizes, keep, batch).tolist() == wanted.tolist()
 
 
 def test_all_or_half() -> None:
     scores, sizes = np.array([0.1, 0.9, 0.5, 0.7], np.float32), np.array([10, 10, 10, 10])
-    assert above_cutoff(scores, sizes, 1.0).all()
-    assert above_cutoff(scores, sizes, 0.5).tolist() == [False, True, False, True]
+    assert kept_by(scores, sizes, 1.0, 3).all()
+    assert kept_by(scores, sizes, 0.5, 3).tolist() == [False, True, False, True]

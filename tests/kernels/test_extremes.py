@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kernels import bag_of_words, c4, quality, refinedweb, repetition, signatures, web_lines
+from kernels.lines import find_units
 from kernels.texts import Texts
 
 MEGA = 1_000_000
@@ -23,7 +24,8 @@ def measured(text: str) -> tuple[dict[str, float], dict[str, float], dict[str, f
     web_lines.count(texts)
     signatures.band_hashes(texts, 14, 8, 5)
     signatures.text_hashes(texts)
-    signatures.line_hashes(texts)
+    signatures.unit_hashes(texts, find_units(texts.lines, "line"))
+    signatures.unit_hashes(texts, find_units(texts.lines, "paragraph"))
     bag_of_words.bags(texts, 1 << 12)
     return found
 

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kernels import bag_of_words, c4, quality, refinedweb, repetition, signatures, web_lines
+from kernels.lines import find_units
 from kernels.texts import Texts
 from tests.kernels import twins
 
@@ -90,10 +91,19 @@ def check_text_hashes(texts: Sequence[str]) -> None:
     assert len(set(found)) == len(same_text)
 
 
-def check_line_hashes(texts: Sequence[str]) -> None:
-    found = signatures.line_hashes(Texts.of(texts)).tolist()
-    lines = [twins.compared_line(line) for text in texts for line in text.split("\n")]
-    assert found == [twins.hashed([ord(character) for character in line]) for line in lines]
+def check_units(texts: Sequence[str]) -> None:
+    batch = Texts.of(texts)
+    data = bytes(batch.data)
+    for unit, parts in ("line", twins.lines), ("paragraph", twins.paragraphs):
+        units = find_units(batch.lines, unit)
+        hashes = signatures.unit_hashes(batch, units).tolist()
+        assert len(units.start) == len(units.size) == len(hashes) == units.first[-1]
+        for i, text in enumerate(texts):
+            found = range(units.first[i], units.first[i + 1])
+            strings = [data[units.start[k] : units.start[k] + units.size[k]].decode() for k in found]
+            assert strings == parts(text)
+            compared = [twins.compared_unit(string) for string in strings]
+            assert [hashes[k] for k in found] == [twins.hashed(list(map(ord, string))) for string in compared]
 
 
 def check_bags(texts: Sequence[str]) -> None:

@@ -292,13 +292,49 @@ def compared_text(text: str) -> str:
     return " ".join("".join(map(fold, text)).split())
 
 
-def compared_line(line: str) -> str:
-    """What two lines have in common that are repeats of each other."""
+def lines(text: str) -> list[str]:
+    return text.split("\n")
+
+
+def paragraphs(text: str) -> list[str]:
+    """Runs of lines that are not blank with the blank lines after them; those before the first are by themselves."""
+    found: list[list[str]] = [[]]
+    for before, line in itertools.pairwise(["-", *lines(text)]):
+        if line.strip() and not before.strip():
+            found.append([])
+        found[-1].append(line)
+    return ["\n".join(of_one) for of_one in found]
+
+
+def compared_unit(unit: str) -> str:
+    """What two lines or paragraphs have in common that are repeats of each other: wherever they are wrapped."""
     kept = []
-    for character in line:
+    for character in unit.replace("\n", " "):
         category = unicodedata.category(character)
         if category == "Nd":
             kept.append("0")
         elif category[0] != "P" and category not in ("Cc", "Cf"):
             kept.append(fold(character))
     return "".join(kept).strip()
+
+
+def components(edges: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """The smallest vertex of each vertex's component, by spreading it until nothing changes."""
+    label = {vertex: vertex for edge in edges for vertex in edge}
+    changed = True
+    while changed:
+        changed = False
+        for a, b in edges:
+            least = min(label[a], label[b])
+            changed |= label[a] != least or label[b] != least
+            label[a] = label[b] = least
+    return label
+
+
+def address(vertex: int, root: int, first: int) -> list[tuple[int, int]]:
+    """What is kept of a star when all edges to the vertices from `first` on are known."""
+    if root >= first:
+        return [(vertex, root)]
+    if vertex >= first:
+        return [(root, vertex)]
+    return [] if vertex == root else [(vertex, root)]

@@ -25,8 +25,9 @@ from tokenizers import Tokenizer
 from pipeline import steps
 from pipeline.cluster import Cluster
 from pipeline.console import warnings
-from pipeline.recipe import RecipeError, load
+from pipeline.recipe import load
 from pipeline.run import Result, run
+from pipeline.strict import RecipeError
 from sources.extract import extract
 
 
@@ -44,7 +45,8 @@ def digests(root: Path, *endings: str) -> dict[str, str]:
     }
 
 
-DATA = (".parquet", ".bin", ".idx", "manifest.json", "tokenizer.json", "mixture.json", "step.json", ".u64", ".f64")
+DATA = (".parquet", ".bin", ".idx", "manifest.json", "tokenizer.json", "mixture.json", "step.json", ".f64")
+DATA += (".hashes", ".copies", ".keys", ".edges", ".members", ".documents", ".shingles", ".near", ".tally", ".repeated")
 
 
 def names(ran: list[steps.Step]) -> list[str]:
@@ -82,8 +84,11 @@ def test_a_second_run_does_nothing(small_recipe: Callable[..., str], tmp_path: P
     [
         ("tokens", ["tokens"]),
         (
-            "web.select",
-            ["web.select", "web.documents", "tokenizer", "web.tokenize", "reference.tokenize", "mixture", "tokens"],
+            "web.verify",
+            [
+                *("web.verify", "web.tally", "web.repeated", "web.documents"),
+                *("tokenizer", "web.tokenize", "reference.tokenize", "mixture", "tokens"),
+            ],
         ),
         ("reference.tokenize", ["reference.tokenize", "mixture", "tokens"]),
     ],

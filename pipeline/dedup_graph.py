@@ -1,0 +1,180 @@
+"""From a recipe's dedup keys to the steps in which documents of a group of sources meet.
+
+    filter ─► (cutoff) ─► (url keys ─► url) ─► keys ─┬─► exact ──────────────────────────────────┬─► (tally ─► repeated)
+    of each source                                   └─► pairs ─► clusters ─► shingles ─► verify ─┴──────────► documents
+
+What stays true: a group's steps are the same whatever order its sources were named in, but for who wins.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from corpus import storage
+from dedup.lsh import PERMUTATIONS, best_bands
+from dedup.preference import MOST_EARLIER
+from pipeline import copies, documents, keys, near, repeated
+from pipeline.dedup_recipe import Dedup
+from pipeline.recipe import Recipe
+from pipeline.steps import Step
+from pipeline.strict import RecipeError
+
+# A source's steps up to its filter, by role, the number of its first input file, and how many it has.
+Chain = tuple[dict[str, Step], int, int]
+
+
+def near_of(dedup: Dedup) -> dict[str, Any] | None:
+    """What near-duplicates are found by: the parameters that measuring depends on."""
+    if dedup.containment:
+        return {"measure": "containment", **dedup.containment.model_dump(include={"ngram", "every"})}
+    if dedup.minhash is None:
+        return None
+    bands, rows = dedup.minhash.bands, dedup.minhash.rows
+    if bands is None or rows is None:
+        bands, rows = best_bands(dedup.minhash.threshold, dedup.minhash.permutations or PERMUTATIONS)
+    return {"measure": "jaccard", "bands": bands, "rows": rows, "ngram": dedup.minhash.ngram}
+
+
+def dedup_steps(recipe: Recipe, chains: Mapping[str, Chain]) -> list[Step]:
+    """The steps from every source's filter to its documents, which are called SOURCE.documents."""
+    together = {name: group for group in recipe.dedup.across for name in group}
+    steps: list[Step] = []
+    done: set[str] = set()
+    for name in recipe.sources:
+        if name not in done:
+            group = together.get(name, [name])
+            done |= set(group)
+            steps += _group_steps(recipe, group, chains)
+    if recipe.dedup.against and not any(_earlier_of(step) for step in steps):
+        raise RecipeError(
+            f"dedup.against: nothing in {', '.join(recipe.dedup.against)} can be compared with any source"
+        )
+    return steps
+
+
+def _earlier_of(step: Step) -> Sequence[Any]:
+    earlier: Sequence[Any] = step.params["group"]["earlier"]
+    return earlier
+
+
+def _group_steps(recipe: Recipe, names: Sequence[str], chains: Mapping[str, Chain]) -> list[Step]:
+    """`names` are in the order of who wins; steps and places are in the order of the recipe."""
+    dedup = recipe.sources[names[0]].dedup
+    ordered = [name for name in recipe.sources if name in names]
+    group = {
+        "sources": [
+            {"name": name, "first_shard": chains[name][1], "parts": chains[name][2], "priority": names.index(name)}
+            for name in ordered
+        ],
+        "earlier": _earlier(recipe, dedup),
+    }
+    inputs = {
+        f"{name}.{role}": step for name in ordered for role, step in chains[name][0].items() if role != "reference"
+    }
+    met = _meeting_steps("+".join(ordered), recipe, dedup, group, inputs) if dedup.compares_documents else {}
+    steps = list(met.values())
+    answers = {role: step for role, step in met.items() if role in ("url_keys", "url", "keys", "exact", "verify")}
+    place = 0
+    for name in ordered:
+        own = {role: step for role, step in inputs.items() if role.startswith(f"{name}.")}
+        steps += _last_steps(name, recipe, {"group": group, "first_place": place}, {**own, **answers}, chains[name])
+        place += chains[name][2]
+    return steps
+
+
+def _meeting_steps(
+    name: str, recipe: Recipe, dedup: Dedup, group: Mapping[str, Any], inputs: Mapping[str, Step]
+) -> dict[str, Step]:
+    """The steps of a group, by role."""
+    memory = recipe.dedup.memory
+    wanted = near_of(dedup)
+    shared = {"group": group, "memory": memory, "survivor": dedup.survivor}
+    own = [source["parts"] for source in group["sources"]]
+    places = sum(own) + sum(source["parts"] for source in group["earlier"])
+    runs = partial(keys.runs_of_places, sources=group["sources"])
+    found: dict[str, Step] = {}
+
+    def add(role: str, run: Any, params: Mapping[str, Any], roles: Sequence[str], parts: Any) -> None:
+        found[role] = Step(
+            f"{name}.{role}", run, {**shared, **params}, {r: {**inputs, **found}[r] for r in roles}, parts
+        )
+
+    if dedup.url:
+        add("url_keys", keys.write_keys, {"by": "url", "near": None}, list(inputs), runs)
+        ranges = partial(copies.hash_ranges, keys="url_keys", over=group, memory=memory)
+        add("url", copies.find_copies, {"keys": "url_keys"}, ["url_keys"], ranges)
+    if not (dedup.exact or wanted):
+        return found
+    by = {"by": "exact" if dedup.exact else None, "near": wanted}
+    add("keys", keys.write_keys, by, [*inputs, *found], runs)
+    if dedup.exact:
+        ranges = partial(copies.hash_ranges, keys="keys", over=group, memory=memory)
+        add("exact", copies.find_copies, {"keys": "keys"}, ["keys"], ranges)
+    if wanted:
+        add("pairs", near.find_pairs, {}, ["keys"], partial(near.key_ranges, over=group, memory=memory))
+        add("clusters", near.find_clusters, {}, ["keys", "pairs"], (None,))
+        add("shingles", near.gather, {"near": wanted}, [*inputs, "clusters"], list(range(places)))
+        threshold = (
+            dedup.minhash.threshold if dedup.minhash else dedup.containment.threshold if dedup.containment else 0
+        )
+        params = {"near": wanted, "threshold": threshold}
+        add("verify", near.verify_members, params, ["shingles"], partial(near.member_ranges, memory=memory))
+    return found
+
+
+def _last_steps(
+    name: str, recipe: Recipe, shared: Mapping[str, Any], inputs: Mapping[str, Step], chain: Chain
+) -> list[Step]:
+    """From verdicts to documents; lines are counted in each source by itself."""
+    dedup = recipe.sources[name].dedup
+    wanted = near_of(dedup)
+    shared = {**shared, "measure": wanted["measure"] if wanted else None}
+    inputs = dict(inputs)
+    parts = list(range(chain[2]))
+    steps = []
+    if dedup.lines:
+        memory = recipe.dedup.memory
+        inputs["tally"] = Step(f"{name}.tally", repeated.tally, shared, dict(inputs), parts)
+        found = {"group": shared["group"], "memory": memory, "keep": dedup.lines.keep}
+        ranges = partial(repeated.tally_ranges, memory=memory)
+        inputs["repeated"] = Step(f"{name}.repeated", repeated.find_repeated, found, {"tally": inputs["tally"]}, ranges)
+        steps += [inputs["tally"], inputs["repeated"]]
+    params = {
+        **shared,
+        "first_shard": chain[1],
+        "near": wanted,
+        "exact": dedup.exact,
+        "lines": dedup.lines.model_dump() if dedup.lines else None,
+    }
+    return [*steps, Step(f"{name}.documents", documents.write, params, inputs, parts)]
+
+
+def _earlier(recipe: Recipe, dedup: Dedup) -> list[dict[str, Any]]:
+    """The sources of earlier runs whose documents can be compared with this group's."""
+    if len(recipe.dedup.against) > MOST_EARLIER:
+        raise RecipeError(f"dedup.against: {len(recipe.dedup.against)} runs, and {MOST_EARLIER} are the most")
+    found = []
+    for number, run in enumerate(recipe.dedup.against):
+        path = storage.join(run, "summary.json")
+        if not storage.exists(path):
+            raise RecipeError(f"dedup.against: {path} is not there: {run} is not the folder of a finished run")
+        for name, step in storage.read_json(path)["steps"].items():
+            if name.endswith(".documents"):
+                folder = storage.join(run, step["folder"])
+                found += _comparable(storage.read_json(storage.join(folder, "step.json")), folder, number, dedup)
+    return found
+
+
+def _comparable(manifest: Mapping[str, Any], folder: str, number: int, dedup: Dedup) -> list[dict[str, Any]]:
+    """An earlier run's documents step as a member of a group, if it has left anything to compare by."""
+    params, wanted = manifest["params"], near_of(dedup)
+    if wanted and params["near"] and params["near"] != wanted:
+        raise RecipeError(
+            f"dedup.against: {folder} was signed with {params['near']} and this recipe asks for {wanted}; "
+            "signatures can only be compared where these are equal"
+        )
+    if not ((wanted and params["near"]) or (dedup.exact and params["exact"])):
+        return []
+    parts = sum(name.startswith("verdicts-") for name in manifest["files"])
+    entry = {"name": manifest["step"], "first_shard": params["first_shard"], "parts": parts}
+    return [{**entry, "number": number, "folder": folder, "key": manifest["key"]}]

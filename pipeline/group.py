@@ -1,0 +1,154 @@
+"""A group: sources whose documents are compared with each other's, and earlier runs they are compared with.
+
+A place is one input file's position in the group: its parts of all sources in their order, then the parts of earlier
+runs. Files that carry answers back have a bucket a place. What stays true: the place follows from the document's id.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from corpus import shards, storage
+from dedup import buckets, preference
+from dedup.buckets import Numbers
+from filters.reference import Cutoff
+from pipeline.steps import Task
+
+ROWS = 1 << 16
+# What a process takes before it holds any document: the interpreter, Arrow and compiled kernels (measured: 330 MB).
+BASE = 400 << 20
+# More would not be faster, and fewer and larger tasks keep fewer workers busy.
+MOST_ROWS = 1 << 23
+CUTOFF = "cutoff.json"
+_SHARD = np.uint64(32)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the group: the files of a source of this run, or of an earlier one (`folder`)."""
+
+    source: str
+    number: int
+    shard: int
+    priority: int
+    folder: str | None = None
+    run: int = 0
+
+
+def parts(group: Mapping[str, Any]) -> list[Part]:
+    """All places, in order. `group` has lists of `sources` and of `earlier` sources, as parameters of steps."""
+    own = [
+        Part(source["name"], number, source["first_shard"] + number, source["priority"])
+        for source in group["sources"]
+        for number in range(source["parts"])
+    ]
+    return own + [
+        Part(source["name"], number, shard, 0, source["folder"], source["number"])
+        for source in group["earlier"]
+        for number, shard in enumerate(_earlier_shards(source))
+    ]
+
+
+def of_ids(ids: Numbers, group: Mapping[str, Any]) -> NDArray[np.int64]:
+    """The place of each document."""
+    shard_numbers = np.array([part.shard for part in parts(group)], np.uint64)
+    return np.searchsorted(shard_numbers, ids >> _SHARD)
+
+
+def _earlier_shards(source: Mapping[str, Any]) -> list[int]:
+    """The shards by which the documents of an earlier run's source go here: behind all of this run's."""
+    ids = np.arange(source["first_shard"], source["first_shard"] + source["parts"], dtype=np.uint64) << _SHARD
+    return [int(shard) for shard in preference.earlier(ids, source["number"]) >> _SHARD]
+
+
+def files(folder: str, suffix: str) -> list[str]:
+    """The files of a step's folder that end so, in the order of their names."""
+    return [storage.join(folder, name) for name in storage.list_folder(folder) if name.endswith(suffix)]
+
+
+def earlier_files(group: Mapping[str, Any], suffix: str) -> list[tuple[str, int]]:
+    """The files of earlier runs that end so, each with the number of its run."""
+    return [(file, s["number"]) for s in group["earlier"] for file in files(s["folder"], suffix)]
+
+
+def ranges(paths: Sequence[str], row_bytes: int, memory: int) -> list[list[int]]:
+    """Parts of a step: runs of buckets that a task can hold. MemoryBudgetError names the least memory that would do."""
+    with within(memory) as usable:
+        return [list(run) for run in buckets.ranges(paths, row_bytes, usable, MOST_ROWS)]
+
+
+@contextlib.contextmanager
+def within(memory: int) -> Iterator[int]:
+    """The bytes there are for arrays; turns the error of whoever needs more into one about `dedup.memory`."""
+    try:
+        yield max(0, memory - BASE)
+    except buckets.MemoryBudgetError as error:
+        least = -(-(error.needed + BASE) // (1 << 20))
+        raise ValueError(
+            f"dedup.memory: {memory >> 20}MB do not hold the smallest piece of work; the least that does is {least}MB"
+        ) from error
+
+
+def answers(folder: str, suffix: str, place: int, columns: int) -> Numbers:
+    """What the tasks of a step say about the documents of a place, sorted by id."""
+    rows, _ = buckets.read(files(folder, suffix), place, place + 1, columns)
+    return rows[np.argsort(rows[:, 0], kind="stable")]
+
+
+def write_answers(path: str, rows: Numbers, group: Mapping[str, Any]) -> None:
+    """Write rows that begin with a document's id, for whoever asks about its place."""
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    buckets.write(path, rows, of_ids(rows[:, 0], group), len(parts(group)))
+
+
+def standing(
+    task: Task, place: int, judged: Sequence[str] = (), read: Sequence[str] = (), rows: int = ROWS
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, NDArray[np.bool_]]]:
+    """A part's columns of the filter and read steps, batch by batch, and who is neither dropped nor scored too low."""
+    part = parts(task.params["group"])[place]
+    cutoff = _cutoff(task, part.source)
+    columns = {"id", "reason", "text_bytes", *judged, *(["reference_score"] if cutoff else [])}
+    name = shards.part_name(part.number)
+    both = zip(
+        batches_of(storage.join(task.inputs[f"{part.source}.filter"], name), sorted(columns), rows),
+        batches_of(storage.join(task.inputs[f"{part.source}.read"], name), ["id", *read], rows),
+        strict=True,
+    )
+    for verdicts, measured in both:
+        stands = np.asarray(pc.is_null(verdicts["reason"]))
+        if cutoff:
+            stands = stands & cutoff.keeps(verdicts["reference_score"].to_numpy(), verdicts["id"].to_numpy())
+        yield verdicts, measured, stands
+
+
+def _cutoff(task: Task, source: str) -> Cutoff | None:
+    folder = task.inputs.get(f"{source}.cutoff")
+    return Cutoff(**storage.read_json(storage.join(folder, CUTOFF))) if folder else None
+
+
+def batches_of(path: str, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Columns of a Parquet file, so many rows at a time."""
+    with storage.open_read(path) as file:
+        yield from pq.ParquetFile(file).iter_batches(rows, columns=list(columns))
+
+
+def mark_earlier(ids: Numbers, counts: NDArray[np.int64], runs: Sequence[int]) -> NDArray[np.bool_]:
+    """Make ids those of earlier runs, in place: of the rows of the last `counts`, a count for each of `runs`."""
+    place = len(ids) - int(counts[len(counts) - len(runs) :].sum())
+    marked = np.arange(len(ids)) >= place
+    for number, count in zip(runs, counts[len(counts) - len(runs) :], strict=True):
+        ids[place : place + count] = preference.earlier(ids[place : place + count], number)
+        place += int(count)
+    return marked
+
+
+def as_bits(similarity: NDArray[np.float64]) -> Numbers:
+    """Floats among rows of whole numbers."""
+    return similarity.astype(np.float64).view(np.uint64)

@@ -1,0 +1,58 @@
+"""The steps that count a source's lines or paragraphs and say which are repeated.
+
+    verdicts ──► tally ──► repeated ──► documents
+
+Only documents that stay until here are counted: of two near-duplicates all lines would be repeated, and both be lost.
+What stays true: a unit is counted over the whole source, in chunks of CHUNK rows of a part, whatever the tasks.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from dedup import buckets, lines
+from pipeline import group
+from pipeline.steps import Counts, Task
+from pipeline.verdicts import verdicts
+
+CHUNK = group.ROWS
+TALLY, REPEATED = ".tally", ".repeated"
+# A row, its copy from the file, and what may become of it.
+ROW_BYTES = 80
+
+
+def tally(task: Task) -> Counts:
+    """The tally step, for one part: `.tally` rows of hash and count for each chunk."""
+    units = 0
+    place = task.params["first_place"] + task.number
+    for chunk, (found, filtered, _) in enumerate(verdicts(task, place, ["line_hashes"])):
+        stays = filtered["line_hashes"].filter(pc.is_null(found["reason"]))
+        rows = lines.tally(np.asarray(stays.flatten(), np.uint64))
+        units += int(rows[:, 1].sum())
+        buckets.write_by_key(task.file(f"-{chunk:05d}{TALLY}"), rows)
+    return {"units": units}
+
+
+def tally_ranges(inputs: Mapping[str, str], memory: int) -> list[list[int]]:
+    """The parts of the repeated step: runs of buckets of hashes."""
+    return group.ranges(group.files(inputs["tally"], TALLY), ROW_BYTES, memory)
+
+
+def find_repeated(task: Task) -> Counts:
+    """The repeated step, for a run of buckets: `.repeated`, for each chunk its repeated units' hashes, and 1 where the
+    first copy is in it and stays."""
+    files = group.files(task.inputs["tally"], TALLY)
+    rows, counts = buckets.read(files, *task.part, 2)
+    found, of_files = lines.answers(rows, counts, task.params["keep"])
+    buckets.write(task.file(REPEATED), found, np.repeat(np.arange(len(files)), of_files), len(files))
+    return {"repeated": len(np.unique(found[:, 0]))}
+
+
+def repeated_of(task: Task, number: int, chunk: int, unit: Any) -> lines.Repeated:
+    """What of a chunk's units is repeated anywhere."""
+    names = [file.rsplit("/", 1)[1] for file in group.files(task.inputs["tally"], TALLY)]
+    bucket = names.index(f"part-{number:05d}-{chunk:05d}{TALLY}")
+    rows, _ = buckets.read(group.files(task.inputs["repeated"], REPEATED), bucket, bucket + 1, 2)
+    return lines.Repeated(rows, unit)
