@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmarks.timing import one_core
 
-PARTS = ("rules", "end-to-end", "libraries", "workers", "startup", "dedup", "dedup-truth")
+PARTS = ("rules", "end-to-end", "libraries", "workers", "startup", "dedup", "dedup-truth", "dedup-memory")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -32,6 +32,13 @@ PARTS = ("rules", "end-to-end", "libraries", "workers", "startup", "dedup", "ded
     show_default=True,
     help="Documents to make of the pages for the parts dedup and dedup-truth.",
 )
+@click.option(
+    "--millions",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="The most million signatures to make up for the part dedup-memory (50 take 50 GB of disk and half an hour).",
+)
 @click.option("--full-peers", is_flag=True, help="Give datatrove's deduplication all of them (minutes a round).")
 @click.option(
     "--log",
@@ -47,6 +54,7 @@ def main(
     sample: int,
     repeats: int,
     documents: int,
+    millions: int,
     full_peers: bool,
     log: Path,
     json_file: Path,
@@ -66,7 +74,7 @@ def main(
         console.width = 140
     tables: list[results.Table] = []
     with tempfile.TemporaryDirectory(prefix="crawlmill-benchmark-") as folder:
-        inputs = prepare(pages, sample, repeats, Path(folder), documents, full_peers)
+        inputs = prepare(pages, sample, repeats, Path(folder), documents, millions, full_peers)
         how = f"{inputs.pages:,} pages, a sample of {inputs.sample_pages:,}; {pinned}; medians of {repeats} rounds."
         console.print(f"{results.machine()}. {how}", highlight=False)
         console.print(", ".join(f"{k} {v}" for k, v in results.versions().items()), highlight=False)

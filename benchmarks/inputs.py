@@ -38,7 +38,7 @@ class Inputs:
     """`files` with `pages` pages; `sample_pages` of them in `sample`, `warm_up_pages` in `warm_up`, one in `first`.
 
     `folder` is a temporary one, `repeats` the rounds of every comparison. `documents` are made of the pages for what is
-    measured of deduplication; with `full_peers` its peers get all of them.
+    measured of deduplication, and `millions` of signatures made up; with `full_peers` its peers get all of them.
     """
 
     files: list[str]
@@ -51,6 +51,7 @@ class Inputs:
     folder: Path
     repeats: int
     documents: int
+    millions: int
     full_peers: bool
 
     @cached_property
@@ -105,7 +106,9 @@ def dedup_recipe(files: Sequence[str]) -> Recipe:
     return Recipe.model_validate({"name": "benchmark", "sources": {"web": source}})
 
 
-def prepare(pattern: str | None, sample: int, repeats: int, folder: Path, documents: int, full_peers: bool) -> Inputs:
+def prepare(
+    pattern: str | None, sample: int, repeats: int, folder: Path, documents: int, millions: int, full_peers: bool
+) -> Inputs:
     """Find the pages and write the sample. `click.UsageError` where there are none."""
     files = _files(pattern)
     places = [place for file in files for place in _pages(file)]
@@ -124,6 +127,7 @@ def prepare(pattern: str | None, sample: int, repeats: int, folder: Path, docume
         folder,
         repeats,
         documents,
+        millions,
         full_peers,
     )
 

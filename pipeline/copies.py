@@ -32,7 +32,7 @@ def find_copies(task: Task) -> Counts:
     own = group.files(task.inputs[task.params["keys"]], HASHES)
     # Earlier runs are compared by their texts alone.
     old = group.earlier_files(task.params["group"], HASHES) if task.params["keys"] == "keys" else []
-    rows, counts = buckets.read([*own, *(file for file, _ in old)], *task.part, exact.COLUMNS)
+    rows, counts = buckets.read([*own, *(file for file, _ in old)], task.part[0], task.part[1], exact.COLUMNS)
     marked = group.mark_earlier(rows[:, 3], counts, [number for _, number in old])
     rows[marked, 2] = 0
     found = exact.winners(rows)

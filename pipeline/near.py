@@ -49,7 +49,7 @@ def find_pairs(task: Task) -> Counts:
     """The pairs step, for a run of buckets: `.edges` from all documents of a key to its first."""
     own = group.files(task.inputs["keys"], KEYS)
     old = group.earlier_files(task.params["group"], KEYS)
-    rows, counts = buckets.read([*own, *(file for file, _ in old)], *task.part, 2)
+    rows, counts = buckets.read([*own, *(file for file, _ in old)], task.part[0], task.part[1], 2)
     group.mark_earlier(rows[:, 1], counts, [number for _, number in old])
     _, edges = stars.stars(rows)
     buckets.write_by_key(task.file(EDGES), edges)
@@ -78,19 +78,19 @@ def gather(task: Task) -> Counts:
     members = group.answers(task.inputs["clusters"], MEMBERS, task.part, 2)
     with group.within(task.params["memory"]) as usable:
         limit = usable // 4
-        held: list[_Gathered] = []
+        held: list[Gathered] = []
         files = 0
         for found in _gathered(task, members, usable):
             if held and sum(g.bytes for g in held) + found.bytes > limit:
-                _write_gathered(task, files, held)
+                write_gathered(task, files, held)
                 files, held = files + 1, []
             held.append(found)
         if held:
-            _write_gathered(task, files, held)
+            write_gathered(task, files, held)
     return {"shingled": len(members)}
 
 
-class _Gathered:
+class Gathered:
     """Some documents: `rows` as they are written, keys and shingles end to end with where each document's begin."""
 
     def __init__(self, rows: Numbers, keys: Numbers, shingles: Numbers) -> None:
@@ -98,7 +98,7 @@ class _Gathered:
         self.bytes = rows.nbytes + keys.nbytes + shingles.nbytes
 
 
-def _gathered(task: Task, members: Numbers, usable: int) -> Iterator[_Gathered]:
+def _gathered(task: Task, members: Numbers, usable: int) -> Iterator[Gathered]:
     """The members of the task's place, in batches small enough to find their words."""
     if not len(members):
         return
@@ -147,15 +147,15 @@ def _shingle_sets(texts: pa.Array, ngram: int, usable: int) -> list[Numbers]:
 
 def _gather(
     batch: pa.RecordBatch, near: Mapping[str, Any], ids: Numbers, labels: Numbers, rank: Numbers, sets: list[Numbers]
-) -> _Gathered:
+) -> Gathered:
     """Put a batch into the order of clusters."""
     first, keys = near_keys(batch, near)
     sizes = np.array([len(found) for found in sets], np.uint64)
     columns = [labels, ids, rank, np.diff(first).astype(np.uint64), sizes]
-    return _Gathered(np.column_stack([*columns, near_sketches(batch, near)]), keys, np.concatenate([*sets, keys[:0]]))
+    return Gathered(np.column_stack([*columns, near_sketches(batch, near)]), keys, np.concatenate([*sets, keys[:0]]))
 
 
-def _write_gathered(task: Task, number: int, held: list[_Gathered]) -> None:
+def write_gathered(task: Task, number: int, held: list[Gathered]) -> None:
     rows = np.concatenate([g.rows for g in held])
     keys = np.concatenate([g.keys for g in held])
     shingles = np.concatenate([g.shingles for g in held])
@@ -179,8 +179,8 @@ def member_ranges(inputs: Mapping[str, str], memory: int) -> list[list[int]]:
 def verify_members(task: Task) -> Counts:
     """The verify step, for a run of clusters: `.near` rows of id, the document it repeats, and their similarity."""
     files = group.files(task.inputs["shingles"], DOCUMENTS)
-    rows, counts = buckets.read(files, *task.part, 5)
-    keys, _ = buckets.read(group.files(task.inputs["shingles"], OWN_KEYS), *task.part, 1)
+    rows, counts = buckets.read(files, task.part[0], task.part[1], 5)
+    keys, _ = buckets.read(group.files(task.inputs["shingles"], OWN_KEYS), task.part[0], task.part[1], 1)
     first = np.concatenate([[0], np.cumsum(rows[:, 3], dtype=np.int64)])
     near, sizes = task.params["near"], rows[:, 4].astype(np.int64)
     sketch = np.ascontiguousarray(rows[:, 5:]).view(np.uint8)[:, : sketch_bytes(near)]

@@ -44,7 +44,7 @@ def find_repeated(task: Task) -> Counts:
     """The repeated step, for a run of buckets: `.repeated`, for each chunk its repeated units' hashes, and 1 where the
     first copy is in it and stays."""
     files = group.files(task.inputs["tally"], TALLY)
-    rows, counts = buckets.read(files, *task.part, 2)
+    rows, counts = buckets.read(files, task.part[0], task.part[1], 2)
     found, of_files = lines.answers(rows, counts, task.params["keep"])
     buckets.write(task.file(REPEATED), found, np.repeat(np.arange(len(files)), of_files), len(files))
     return {"repeated": len(np.unique(found[:, 0]))}

@@ -140,11 +140,11 @@ def test_a_broken_promise_fails_the_command_after_its_tables(
 
 def test_no_pages_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="crawlmill crawl-docs --out demo/crawl"):
-        inputs.prepare(str(tmp_path / "*.warc.gz"), 10, 1, tmp_path, documents=100, full_peers=False)
+        inputs.prepare(str(tmp_path / "*.warc.gz"), 10, 1, tmp_path, documents=100, millions=1, full_peers=False)
 
 
 def test_the_sample_is_every_kth_page_byte_for_byte(small_crawl: Path, tmp_path: Path) -> None:
-    made = inputs.prepare(f"{small_crawl}/[ab].warc.gz", 10, 1, tmp_path, documents=100, full_peers=False)
+    made = inputs.prepare(f"{small_crawl}/[ab].warc.gz", 10, 1, tmp_path, documents=100, millions=1, full_peers=False)
     everything = [item for file in made.files for item in read_warc(file)]
     assert made.pages == len(everything) == 30
     assert list(read_warc(made.sample)) == everything[::3]
