@@ -226,7 +226,9 @@ def through_files(
     for path, part in zip(paths, parts, strict=True):
         buckets.write_by_key(path, tallied(part, unit))
     bounds = [0, *ranges, buckets.KEY_BUCKETS]
-    answered = [split(*answers(*buckets.read(paths, first, last), keep)) for first, last in itertools.pairwise(bounds)]
+    answered = [
+        split(*answers(*buckets.read(paths, first, last, 2), keep)) for first, last in itertools.pairwise(bounds)
+    ]
     for part, *rows in zip(parts, *answered, strict=True):
         yield part, np.concatenate(rows)
 

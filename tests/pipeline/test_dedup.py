@@ -4,6 +4,10 @@ of an earlier one."""
 import gzip
 import json
 import random
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -330,6 +334,54 @@ def test_too_little_memory_is_refused_with_the_least_that_would_do(tmp_path: Pat
         go(recipe({"web": (paths, NEAR)}, memory="1MB"), tmp_path / "run")
     least = str(error.value).rsplit(" ", 1)[1]
     go(recipe({"web": (paths, NEAR)}, memory=least), tmp_path / "run")
+
+
+KILLED = """
+import os, signal, sys
+from corpus import storage
+from pipeline import cli
+
+real, name, left = storage.os.replace, sys.argv[1], int(sys.argv[2])
+
+def replace(source, target):
+    global left
+    # The lock's and the recipe's own files are not of a step.
+    if f"/steps/{name}-" in target:
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    real(source, target)
+
+storage.os.replace = replace
+sys.argv = ["crawlmill", "run", *sys.argv[3:]]
+cli.main()
+"""
+
+
+def test_a_kill_in_any_step_leaves_nothing_that_changes_the_outcome(tmp_path: Path) -> None:
+    """In each step, between two of its files: once before the first is there, and once after it."""
+    paths = write(tmp_path / "in", corpus(300, seed=6), 3)
+    wanted = recipe({"web": (paths, {**NEAR, "exact": True, "url": True, "lines": True})})
+    (tmp_path / "dedup.yaml").write_text(yaml.safe_dump(wanted.model_dump()))
+    whole = go(wanted, tmp_path / "whole")
+    command = [str(tmp_path / "dedup.yaml"), "--workers", "0", "--out", str(tmp_path / "killed")]
+    names = [step.name for step in whole.steps]
+    assert len(names) == 13
+    for name in names:
+        for files in (0, 1):
+            arguments = [sys.executable, "-c", KILLED, name, str(files), *command]
+            done = subprocess.run(arguments, capture_output=True, check=False, cwd=Path(__file__).parents[2])
+            assert done.returncode == -signal.SIGKILL, (name, done.stderr.decode())
+    go(wanted, tmp_path / "killed")
+    assert not list((tmp_path / "killed").rglob("*.tmp-*"))
+    for step in whole.steps:
+        there = sorted(path for path in (tmp_path / "whole/steps").glob(f"{step.name}-*/*"))
+        again = sorted(path for path in (tmp_path / "killed/steps").glob(f"{step.name}-*/*"))
+        assert [path.name for path in there] == [path.name for path in again]
+        for one, other in zip(there, again, strict=True):
+            # Markers and timings carry seconds.
+            if not re.fullmatch(r"part-\d+\.json|timing\.json", one.name):
+                assert one.read_bytes() == other.read_bytes(), one
 
 
 @pytest.mark.parametrize(

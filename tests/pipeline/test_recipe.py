@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from filters.rules import FAMILIES
+from pipeline.dedup_recipe import Containment, DedupOverSources, Lines, MinHash
 from pipeline.graph import steps_of
 from pipeline.recipe import (
     Dedup,
@@ -136,6 +137,18 @@ def test_every_rule_and_key_is_in_the_docs() -> None:
             bound = "off" if rule.bound is None else f"{rule.bound:g}"
             row = f"| `{family.name}` | `{rule.parameter}` | {bound} | `{rule.name}` | {rule.origin} |"
             assert row in docs
-    for model in (WarcSource, JsonlSource, Language, Reference, Dedup, Mixture, Tokens, Tokenizer, Proxy, Recipe):
+    deduplicating = (Dedup, MinHash, Containment, Lines, DedupOverSources)
+    for model in (
+        *deduplicating,
+        WarcSource,
+        JsonlSource,
+        Language,
+        Reference,
+        Mixture,
+        Tokens,
+        Tokenizer,
+        Proxy,
+        Recipe,
+    ):
         for key in model.model_fields:
             assert re.search(rf"[`.]{key}[`.]|\b{key}: ", docs), (model.__name__, key)
