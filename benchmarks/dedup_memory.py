@@ -56,7 +56,7 @@ def run(inputs: Inputs) -> list[Table]:
     failures = []
     for millions in sizes:
         folder = inputs.folder / f"memory-{millions}"
-        found = _measure(millions * MILLION, folder)
+        found = measure(millions * MILLION, folder)
         shutil.rmtree(folder)
         seconds = sum(found[step]["seconds"] for step in STEPS)
         peak = max(found[step]["peak, MB"] for step in STEPS)
@@ -87,7 +87,7 @@ def run(inputs: Inputs) -> list[Table]:
     ]
 
 
-def _measure(documents: int, folder: Path) -> dict[str, Any]:
+def measure(documents: int, folder: Path) -> dict[str, Any]:
     """Run all steps; seconds and MB by step, and the counts."""
     folder.mkdir()
     places = list(range(-(-documents // SHARD)))

@@ -52,10 +52,16 @@ def write_by_key(path: str, rows: Numbers) -> None:
     write(path, rows, of_keys(rows[:, 0]), KEY_BUCKETS)
 
 
-def _header(file: Any) -> tuple[int, NDArray[np.int64]]:
-    """Columns, and where each bucket starts, with the end of the last."""
+def _header(file: Any, first: int = 0, last: int | None = None) -> tuple[int, int, NDArray[np.int64]]:
+    """Columns, the byte where the rows begin, and where buckets `first` to `last` start, with the end of the last.
+
+    A task needs two numbers of the 32 KB, of thousands of files.
+    """
     buckets, columns = np.frombuffer(file.read(2 * _WORD), "<u8").tolist()
-    return columns, np.frombuffer(file.read(_WORD * (buckets + 1)), "<u8").astype(np.int64)
+    last = buckets if last is None else last
+    file.seek(_WORD * (2 + first))
+    starts = np.frombuffer(file.read(_WORD * (last - first + 1)), "<u8").astype(np.int64)
+    return columns, _WORD * (3 + buckets), starts
 
 
 def ranges(paths: Sequence[str], row_bytes: int, memory: int, most: int) -> list[tuple[int, int]]:
@@ -66,7 +72,7 @@ def ranges(paths: Sequence[str], row_bytes: int, memory: int, most: int) -> list
     rows = np.zeros(0, np.int64)
     for path in paths:
         with storage.open_read(path) as file:
-            counts = np.diff(_header(file)[1])
+            counts = np.diff(_header(file)[2])
         rows = rows + counts if len(rows) else counts
     least = int(rows.max(initial=0)) * row_bytes
     if least > memory:
@@ -87,35 +93,35 @@ def read(paths: Sequence[str], first: int, last: int, columns: int) -> tuple[Num
 
     `columns` are how many they have; more, as of files with a sketch behind, are taken as they come.
     """
-    starts, ends = np.zeros(len(paths), np.int64), np.zeros(len(paths), np.int64)
-    header = 0
-    for number, path in enumerate(paths):
+    places = []
+    for path in paths:
         with storage.open_read(path) as file:
-            columns, places = _header(file)
-        starts[number], ends[number], header = places[first], places[last], _WORD * (2 + len(places))
-    rows = np.empty((int((ends - starts).sum()), columns), np.uint64)
+            columns, begin, starts = _header(file, first, last)
+        places.append((begin, int(starts[0]), int(starts[-1])))
+    counts = np.array([end - start for _, start, end in places], np.int64)
+    rows = np.empty((int(counts.sum()), columns), np.uint64)
     place = 0
-    for path, start, end in zip(paths, starts.tolist(), ends.tolist(), strict=True):
+    for path, (begin, start, end) in zip(paths, places, strict=True):
         if end > start:
             with storage.open_read(path) as file:
-                file.seek(header + _WORD * columns * start)
+                file.seek(begin + _WORD * columns * start)
                 data = file.read(_WORD * columns * (end - start))
             rows[place : place + end - start] = np.frombuffer(data, "<u8").reshape(-1, columns)
             place += end - start
-    return rows, ends - starts
+    return rows, counts
 
 
 def read_spans(path: str, bucket: int, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Numbers:
     """The rows from each start to its end, counted from the first row of `bucket`; neither overlap nor go back."""
     with storage.open_read(path) as file:
-        columns, offsets = _header(file)
+        columns, begin, offset = _header(file, bucket, bucket)
         rows = np.empty((int((ends - starts).sum()), columns), np.uint64)
         # Spans that touch are one.
         apart = starts[1:] != ends[:-1]
         first, last = np.append(True, apart), np.append(apart, True)
         place = 0
         for start, end in zip(starts[first[: len(starts)]], ends[last[: len(ends)]], strict=True):
-            file.seek(_WORD * (2 + len(offsets) + columns * (int(offsets[bucket]) + int(start))))
+            file.seek(begin + _WORD * columns * int(offset[0] + start))
             data = file.read(_WORD * columns * int(end - start))
             rows[place : place + end - start] = np.frombuffer(data, "<u8").reshape(-1, columns)
             place += end - start
@@ -127,7 +133,7 @@ def total(paths: Sequence[str]) -> int:
     rows = 0
     for path in paths:
         with storage.open_read(path) as file:
-            rows += int(_header(file)[1][-1])
+            rows += int(_header(file)[2][-1])
     return rows
 
 
@@ -135,8 +141,8 @@ def pieces(paths: Sequence[str], first: int, last: int, most: int) -> Iterator[N
     """The rows of buckets `first` to `last` (exclusive) of all files, file by file, at most `most` at a time."""
     for path in paths:
         with storage.open_read(path) as file:
-            columns, starts = _header(file)
-            file.seek(_WORD * (2 + len(starts) + columns * int(starts[first])))
-            for start in range(int(starts[first]), int(starts[last]), most):
-                count = min(most, int(starts[last]) - start)
+            columns, begin, starts = _header(file, first, last)
+            file.seek(begin + _WORD * columns * int(starts[0]))
+            for start in range(int(starts[0]), int(starts[-1]), most):
+                count = min(most, int(starts[-1]) - start)
                 yield np.frombuffer(file.read(_WORD * columns * count), "<u8").reshape(count, columns)

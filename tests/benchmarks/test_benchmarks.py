@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import __main__ as command
-from benchmarks import dedup_truth, inputs, mutations, results, timing, workers
+from benchmarks import dedup_memory, dedup_truth, inputs, mutations, results, timing, workers
 from benchmarks.inputs import recipe
 from pipeline.graph import steps_of
 from sources.pages import Page
@@ -184,3 +184,11 @@ def test_a_number_that_is_not_known_is_a_dash() -> None:
         "Title", "Note.", {"n": ",d", "ratio": ".1f"}, {"ours": {"n": 1000}, "theirs": {"ratio": 2.0}}
     )
     assert table.markdown().splitlines()[-2:] == ["| ours | 1,000 | - |", "| theirs | - | 2.0 |"]
+
+
+def test_made_up_signatures_go_through_all_steps_and_some_of_those_that_meet_go(tmp_path: Path) -> None:
+    found = dedup_memory.measure(30_000, tmp_path / "made")
+    assert 0.4 * 30_000 < found["candidates"] < 0.6 * 30_000, "a third of all, and what they were made from"
+    assert 0.05 * 30_000 < found["verified"] < 0.1 * 30_000
+    assert found["bytes"] > 30_000 * 14 * 16
+    assert all(found[step]["peak, MB"] > 100 for step in dedup_memory.STEPS)
