@@ -38,3 +38,10 @@ def earlier(ids: NDArray[np.uint64], number: int) -> NDArray[np.uint64]:
     """The ids that documents of earlier run `number` go by."""
     assert number < MOST_EARLIER, number
     return ids | EARLIER | np.uint64(number << _EARLIER_NUMBER)
+
+
+def of_earlier(document: int) -> tuple[int, int] | None:
+    """The number of the earlier run and the id there, of an id that `earlier` made; None for one of this run."""
+    if not document & int(EARLIER):
+        return None
+    return document >> _EARLIER_NUMBER & (MOST_EARLIER - 1), document & ((1 << _EARLIER_NUMBER) - 1)

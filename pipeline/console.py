@@ -37,6 +37,22 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
+# What the other steps count, and what it is called.
+_UNITS = {
+    "tokens": "tokens",
+    "judged": "documents",
+    "compared": "documents",
+    "pages": "pages",
+    "copies": "copies",
+    "edges": "edges",
+    "candidates": "candidates",
+    "shingled": "candidates",
+    "verified": "copies",
+    "units": "lines",
+    "repeated": "repeated lines",
+}
+
+
 def _amount(counts: Mapping[str, Any]) -> tuple[int, str]:
     """What a step has worked on so far, in its own unit."""
     if "read" in counts:
@@ -45,7 +61,7 @@ def _amount(counts: Mapping[str, Any]) -> tuple[int, str]:
         return sum(shard["tokens"] for shard in counts["shards"]), "tokens"
     if "kept" in counts:
         return counts["kept"] + sum(counts["dropped"].values()), "documents"
-    for key, unit in (("tokens", "tokens"), ("judged", "documents"), ("compared", "documents"), ("pages", "pages")):
+    for key, unit in _UNITS.items():
         if isinstance(counts.get(key), int):
             return counts[key], unit
     return 0, ""

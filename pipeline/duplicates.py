@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from corpus import shards, storage
 from corpus.documents import document_id
+from dedup import preference
 
 # The reasons of duplicates; where the texts can differ, they are worth a look.
 REASONS = ("exact_duplicate", "url_duplicate", "near_duplicate", "contained_duplicate")
@@ -92,14 +93,13 @@ class Run:
         return found
 
     def resolve(self, duplicate_of: int) -> tuple[str | None, int]:
-        """The earlier run's folder, or None for this run, and the document's id there.
-
-        Bit 63 says earlier; bits 56 to 62 then number the runs of the recipe's `dedup.against`.
-        """
-        if not duplicate_of >> 63:
+        """The earlier run's folder, or None for this run, and the document's id there."""
+        found = preference.of_earlier(duplicate_of)
+        if found is None:
             return None, duplicate_of
-        folder: str = self.summary["recipe"]["dedup"]["against"][duplicate_of >> 56 & 0x7F]
-        return folder, duplicate_of & (1 << 56) - 1
+        number, there = found
+        folder: str = self.summary["recipe"]["dedup"]["against"][number]
+        return folder, there
 
     def earlier(self, folder: str) -> "Run | None":
         """A run that this one was compared with; None where it is gone."""

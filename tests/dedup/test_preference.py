@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.preference import EARLIER, Survivor, earlier, ranks
+from dedup.preference import EARLIER, Survivor, earlier, of_earlier, ranks
 
 documents = st.lists(st.tuples(st.integers(0, 1 << 39), st.floats(0, 1, width=32)), min_size=1)
 
@@ -28,3 +28,5 @@ def test_ids_of_earlier_runs_are_their_own() -> None:
     found = np.concatenate([ids, earlier(ids, 0), earlier(ids, 127)])
     assert len(set(found.tolist())) == 6
     assert (found >= EARLIER).tolist() == [False] * 2 + [True] * 4
+    known = [of_earlier(document) for document in found.tolist()]
+    assert known == [None, None, *((number, id_) for number in (0, 127) for id_ in ids.tolist())]

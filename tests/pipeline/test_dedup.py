@@ -427,6 +427,26 @@ def test_the_best_score_needs_a_reference(tmp_path: Path) -> None:
         go(wanted, tmp_path / "run")
 
 
+def test_of_several_copies_the_one_most_like_the_references_stays(tmp_path: Path) -> None:
+    texts = corpus(300, seed=7)
+    references = {f"r{n}": text + " encyclopedia article" * 3 for n, text in enumerate(corpus(60, seed=8).values())}
+    (tmp_path / "ref.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in references.values()))
+    wanted = recipe({"web": (write(tmp_path / "in", texts, 2), {**NEAR, "survivor": "best"})}).model_dump()
+    positives = {"kind": "jsonl", "paths": [str(tmp_path / "ref.jsonl")]}
+    wanted["sources"]["web"]["reference"] = {"positives": positives, "keep": 0.9}
+    result = go(Recipe.model_validate(wanted), tmp_path / "run")
+    judged = _rows(tmp_path / "run", result.summary["steps"]["web.filter"]["folder"], "part-")
+    score = {row["id"]: row["reference_score"] for row in judged}
+    rows = verdicts(result, tmp_path / "run").values()
+    gone = [row for row in rows if row["reason"] == "near_duplicate"]
+    assert len(gone) > 30
+    assert all((-score[row["duplicate_of"]], row["duplicate_of"]) < (-score[row["id"]], row["id"]) for row in gone)
+    assert any(row["duplicate_of"] > row["id"] for row in gone), "not merely the first"
+    low = {row["id"] for row in rows if row["reason"] == "reference_low_score"}
+    assert low
+    assert not low & {row["duplicate_of"] for row in gone}, "nobody goes for one that was dropped before"
+
+
 def test_a_recipe_is_the_same_when_it_is_written_and_read_again(tmp_path: Path) -> None:
     wanted = recipe({"web": (write(tmp_path / "in", corpus(3)), {**NEAR, "lines": True})}, memory="1GB")
     go(wanted, tmp_path / "run")
