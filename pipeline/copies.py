@@ -5,17 +5,18 @@
 What stays true: of equal documents one stays, the same one whatever the tasks and files were.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from corpus import storage
 from dedup import buckets, exact
 from dedup.buckets import Numbers
 from pipeline import group
 from pipeline.steps import Counts, Task
 
-HASHES, COPIES = ".hashes", ".copies"
+HASHES, COPIES, RUNS = ".hashes", ".copies", "runs.json"
 # Bytes a row takes at the most: itself, its order and a copy, and what becomes of it.
 COPY_BYTES = 160
 
@@ -42,9 +43,23 @@ def find_copies(task: Task) -> Counts:
     return {"copies": len(copies)}
 
 
+def write_runs(task: Task, counts: Sequence[Counts]) -> None:
+    """At the end of a keys step: the places and the number of files of each part, for whoever has one place."""
+    storage.write_json(storage.join(task.out, RUNS), [run for part in counts for run in part["runs"]])
+
+
+def _within_files(keys: str, place: int) -> Numbers:
+    """The copies of a place that the keys step found in its own files; of these there may be thousands."""
+    for number, (first, last, written) in enumerate(storage.read_json(storage.join(keys, RUNS))):
+        if first <= place < last:
+            names = [f"part-{number:05d}-{chunk:05d}{COPIES}" for chunk in range(written)]
+            return buckets.read([storage.join(keys, name) for name in names], place, place + 1, 2)[0]
+    raise AssertionError(place)
+
+
 def copies_of(keys: str, found: str, place: int, over: Mapping[str, Any]) -> Numbers:
     """A place's copies as (id, the one that stays), sorted by id, of the folders of a keys and a copies step."""
-    within = group.answers(keys, COPIES, place, 2)
+    within = _within_files(keys, place)
     rows = np.concatenate([within, group.answers(found, COPIES, place, 2)])
     if not len(within):
         return rows

@@ -94,19 +94,20 @@ def _meeting_steps(
     runs = partial(keys.runs_of_places, sources=group["sources"])
     found: dict[str, Step] = {}
 
-    def add(role: str, run: Any, params: Mapping[str, Any], roles: Sequence[str], parts: Any) -> None:
-        found[role] = Step(
-            f"{name}.{role}", run, {**shared, **params}, {r: {**inputs, **found}[r] for r in roles}, parts
-        )
+    def add(
+        role: str, run: Any, params: Mapping[str, Any], roles: Sequence[str], parts: Any, finish: Any = None
+    ) -> None:
+        there = {**inputs, **found}
+        found[role] = Step(f"{name}.{role}", run, {**shared, **params}, {r: there[r] for r in roles}, parts, finish)
 
     if dedup.url:
-        add("url_keys", keys.write_keys, {"by": "url", "near": None}, list(inputs), runs)
+        add("url_keys", keys.write_keys, {"by": "url", "near": None}, list(inputs), runs, copies.write_runs)
         ranges = partial(copies.hash_ranges, keys="url_keys", over=group, memory=memory)
         add("url", copies.find_copies, {"keys": "url_keys"}, ["url_keys"], ranges)
     if not (dedup.exact or wanted):
         return found
     by = {"by": "exact" if dedup.exact else None, "near": wanted}
-    add("keys", keys.write_keys, by, [*inputs, *found], runs)
+    add("keys", keys.write_keys, by, [*inputs, *found], runs, copies.write_runs)
     if dedup.exact:
         ranges = partial(copies.hash_ranges, keys="keys", over=group, memory=memory)
         add("exact", copies.find_copies, {"keys": "keys"}, ["keys"], ranges)
@@ -134,7 +135,7 @@ def _last_steps(
     steps = []
     if dedup.lines:
         memory = recipe.dedup.memory
-        inputs["tally"] = Step(f"{name}.tally", repeated.tally, shared, dict(inputs), parts)
+        inputs["tally"] = Step(f"{name}.tally", repeated.tally, shared, dict(inputs), parts, repeated.write_chunks)
         found = {"group": shared["group"], "memory": memory, "keep": dedup.lines.keep}
         ranges = partial(repeated.tally_ranges, memory=memory)
         inputs["repeated"] = Step(f"{name}.repeated", repeated.find_repeated, found, {"tally": inputs["tally"]}, ranges)

@@ -70,13 +70,14 @@ def write_keys(task: Task) -> Counts:
     """
     with group.within(task.params["memory"]) as usable:
         chunks = _chunks(task, usable // ROW_BYTES)
-        counts = {"compared": 0}
-        for number, (hashes, near) in enumerate(chunks):
-            counts["compared"] += len(hashes)
-            _write_hashes(task, f"-{number:05d}", hashes)
+        compared = written = 0
+        for hashes, near in chunks:
+            compared += len(hashes)
+            _write_hashes(task, f"-{written:05d}", hashes)
             if task.params["near"]:
-                _write_near(task, f"-{number:05d}", near)
-    return counts
+                _write_near(task, f"-{written:05d}", near)
+            written += 1
+    return {"compared": compared, "runs": [[*task.part, written]]}
 
 
 def _chunks(task: Task, limit: int) -> Iterator[tuple[Numbers, Numbers]]:

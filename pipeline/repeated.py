@@ -6,33 +6,40 @@ Only documents that stay until here are counted: of two near-duplicates all line
 What stays true: a unit is counted over the whole source, in chunks of CHUNK rows of a part, whatever the tasks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
+from corpus import storage
 from dedup import buckets, lines
 from pipeline import group
 from pipeline.steps import Counts, Task
 from pipeline.verdicts import verdicts
 
 CHUNK = group.ROWS
-TALLY, REPEATED = ".tally", ".repeated"
+TALLY, REPEATED, CHUNKS = ".tally", ".repeated", "chunks.json"
 # A row, its copy from the file, and what may become of it.
 ROW_BYTES = 80
 
 
 def tally(task: Task) -> Counts:
     """The tally step, for one part: `.tally` rows of hash and count for each chunk."""
-    units = 0
+    units = chunks = 0
     place = task.params["first_place"] + task.number
-    for chunk, (found, filtered, _) in enumerate(verdicts(task, place, ["line_hashes"])):
+    for found, filtered, _ in verdicts(task, place, ["line_hashes"]):
         stays = filtered["line_hashes"].filter(pc.is_null(found["reason"]))
         rows = lines.tally(np.asarray(stays.flatten(), np.uint64))
         units += int(rows[:, 1].sum())
-        buckets.write_by_key(task.file(f"-{chunk:05d}{TALLY}"), rows)
-    return {"units": units}
+        buckets.write_by_key(task.file(f"-{chunks:05d}{TALLY}"), rows)
+        chunks += 1
+    return {"units": units, "chunks": [chunks]}
+
+
+def write_chunks(task: Task, counts: Sequence[Counts]) -> None:
+    """At the end of the tally step: how many chunks each part has."""
+    storage.write_json(storage.join(task.out, CHUNKS), [chunks for part in counts for chunks in part["chunks"]])
 
 
 def tally_ranges(inputs: Mapping[str, str], memory: int) -> list[list[int]]:
@@ -52,7 +59,6 @@ def find_repeated(task: Task) -> Counts:
 
 def repeated_of(task: Task, number: int, chunk: int, unit: Any) -> lines.Repeated:
     """What of a chunk's units is repeated anywhere."""
-    names = [file.rsplit("/", 1)[1] for file in group.files(task.inputs["tally"], TALLY)]
-    bucket = names.index(f"part-{number:05d}-{chunk:05d}{TALLY}")
+    bucket = sum(storage.read_json(storage.join(task.inputs["tally"], CHUNKS))[:number]) + chunk
     rows, _ = buckets.read(group.files(task.inputs["repeated"], REPEATED), bucket, bucket + 1, 2)
     return lines.Repeated(rows, unit)
