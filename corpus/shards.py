@@ -2,12 +2,17 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from corpus import storage
+
+# Columns of few different values. For all others a dictionary is built and thrown away, a sixth of the time to write.
+_FEW_VALUES = ["source", "language", "dropped", "reason"]
+OPTIONS: dict[str, Any] = {"compression": "zstd", "use_dictionary": _FEW_VALUES}
 
 
 def part_name(number: int) -> str:
@@ -16,13 +21,13 @@ def part_name(number: int) -> str:
 
 def write(path: str, table: pa.Table) -> None:
     with storage.open_write(path) as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(table, file, **OPTIONS)
 
 
 @contextlib.contextmanager
 def writer(path: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """A file to write batch by batch; it appears when the block ends without an exception."""
-    with storage.open_write(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
+    with storage.open_write(path) as file, pq.ParquetWriter(file, schema, **OPTIONS) as out:
         yield out
 
 

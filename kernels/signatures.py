@@ -10,7 +10,7 @@ from corpus.hashing import keyed, mix
 from kernels.characters import DIGIT, SILENT, SPACE, Characters, characters, decode, flags_of, folded
 from kernels.compiled import kernel
 from kernels.hashing import ONE, Hash, mixed
-from kernels.lines import Units, find_units
+from kernels.lines import Units
 from kernels.texts import Texts
 from kernels.words import Words
 
@@ -100,9 +100,12 @@ def shingles(texts: Texts, ngram: int) -> list[NDArray[np.uint64]]:
 
 def shingle_sets(texts: Texts, ngram: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Each text's distinct shingles, sorted: those of text i are `hashes[first[i]:first[i + 1]]` of (first, hashes)."""
-    sets = [np.unique(found) for found in shingles(texts, ngram)]
-    first = np.cumsum([0, *map(len, sets)], dtype=np.int64)
-    return first, np.concatenate(sets) if sets else np.empty(0, np.uint64)
+    sets = [np.sort(found) for found in shingles(texts, ngram)]
+    sizes = np.array([len(found) for found in sets], np.int64)
+    hashes = np.concatenate([*sets, np.empty(0, np.uint64)])
+    new = np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)]
+    new[(np.cumsum(sizes) - sizes)[sizes > 0]] = True
+    return np.append(0, np.cumsum(new))[np.append(0, np.cumsum(sizes))], hashes[new]
 
 
 def sampled_shingles(texts: Texts, ngram: int, every: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
@@ -145,11 +148,6 @@ def _hash_texts(
             first, second = mixed(first, value), mixed(second, value)
             empty, gap = False, False
         out[text, 0], out[text, 1] = first, second
-
-
-def line_hashes(texts: Texts) -> NDArray[np.uint64]:
-    """`unit_hashes` of `texts.lines`."""
-    return unit_hashes(texts, find_units(texts.lines, "line"))
 
 
 def unit_hashes(texts: Texts, units: Units) -> NDArray[np.uint64]:

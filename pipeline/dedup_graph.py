@@ -114,7 +114,8 @@ def _meeting_steps(
     if wanted:
         add("pairs", near.find_pairs, {}, ["keys"], partial(near.key_ranges, over=group, memory=memory))
         add("clusters", near.find_clusters, {}, ["keys", "pairs"], (None,))
-        add("shingles", near.gather, {"near": wanted}, [*inputs, "clusters"], list(range(places)))
+        same = ["keys", "exact"] if dedup.exact else []
+        add("shingles", near.gather, {"near": wanted}, [*inputs, *same, "clusters"], list(range(places)))
         threshold = (
             dedup.minhash.threshold if dedup.minhash else dedup.containment.threshold if dedup.containment else 0
         )

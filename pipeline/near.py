@@ -20,9 +20,11 @@ from corpus.hashing import unmix
 from dedup import buckets, preference, ragged, stars, verify
 from dedup.buckets import Numbers
 from dedup.components import components
+from kernels.ragged import put
 from kernels.signatures import shingle_sets
 from kernels.texts import Texts
 from pipeline import group
+from pipeline.copies import copies_of
 from pipeline.near_columns import near_columns, near_keys, near_sketches, sketch_bytes
 from pipeline.steps import Counts, Task
 
@@ -75,7 +77,7 @@ def gather(task: Task) -> Counts:
     `.documents` rows of cluster, id, rank, number of keys and of shingles, and the sketch; `.own_keys` and `.shingles`,
     each document's in that order.
     """
-    members = group.answers(task.inputs["clusters"], MEMBERS, task.part, 2)
+    members = _members(task)
     with group.within(task.params["memory"]) as usable:
         limit = usable // 4
         held: list[Gathered] = []
@@ -88,6 +90,18 @@ def gather(task: Task) -> Counts:
         if held:
             write_gathered(task, files, held)
     return {"shingled": len(members)}
+
+
+def _members(task: Task) -> Numbers:
+    """The documents of a place that are in a cluster, as (id, cluster), but for copies of a whole text.
+
+    Whatever takes the one that stays of these would take them too, and what they would take it takes itself.
+    """
+    members = group.answers(task.inputs["clusters"], MEMBERS, task.part, 2)
+    if "exact" not in task.inputs or group.parts(task.params["group"])[task.part].folder is not None:
+        return members
+    copies = copies_of(task.inputs["keys"], task.inputs["exact"], task.part, task.params["group"])
+    return members[~np.isin(members[:, 0], copies[:, 0])]
 
 
 class Gathered:
@@ -205,16 +219,15 @@ def _load(
     rows: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], Numbers]:
     """The shingles of some rows of this task's documents, from the files that hold them in the same order."""
+    first = np.append(0, np.cumsum(sizes[rows]))
+    found = np.empty(int(first[-1]), np.uint64)
     order = np.argsort(rows, kind="stable")
-    of_file = np.searchsorted(np.cumsum(counts), rows[order], side="right")
-    found = []
-    for number, path in enumerate(files):
-        begin = int(counts[:number].sum())
-        here = sizes[begin : begin + int(counts[number])]
-        wanted = rows[order][of_file == number] - begin
-        if len(wanted):
-            starts = (np.cumsum(here) - here)[wanted]
-            found.append(buckets.read_spans(path, part[0], starts, starts + here[wanted])[:, 0])
-    values = np.concatenate(found) if found else np.empty(0, np.uint64)
-    back = np.argsort(order)
-    return np.concatenate([[0], np.cumsum(sizes[rows])]), ragged.take(values, sizes[rows[order]], back)
+    ends = np.cumsum(counts)
+    for path, begin, end in zip(files, ends - counts, ends, strict=True):
+        here = order[np.searchsorted(rows[order], begin) : np.searchsorted(rows[order], end)]
+        if len(here):
+            wanted = rows[here]
+            starts = (np.cumsum(sizes[begin:end]) - sizes[begin:end])[wanted - begin]
+            values = buckets.read_spans(path, part[0], starts, starts + sizes[wanted])
+            put(values[:, 0], sizes[wanted], first[here], found)
+    return first, found

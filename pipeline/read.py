@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from corpus import storage
+from corpus import shards, storage
 from corpus.documents import DOCUMENT, document_id
 from filters import language, rules
 from kernels.texts import Texts
@@ -49,7 +48,7 @@ def run(task: Task) -> Counts:
     columns = schema(task.params)
     rows = 0
     languages: Counter[str] = Counter()
-    with storage.open_write(task.file(".parquet")) as file, pq.ParquetWriter(file, columns, compression="zstd") as out:
+    with shards.writer(task.file(".parquet"), columns) as out:
         while batch := _next_batch(task, seen.documents(found)):
             table = measure(task, batch, document_id(task.part["shard"], rows))
             with task.stage("write"):
