@@ -60,10 +60,11 @@ def removals(
     """The rows to remove, sorted, for each the row of the most preferred document that it repeats, and the similarity.
 
     Two documents are candidates if they share a key or, for containment, at least half of the keys of the one that has
-    fewer. The similarity of a candidate pair is |A & B| / |A | B| of their shingles or, for containment, / min(|A|,
-    |B|), and a pair is verified from `threshold` on: at least, where LLaMA (Touvron 2023) has books go that share more
-    than 90 %. Documents of an earlier run stay and have no shingles: similarity with them is estimated from the
-    sketches (b-bit minwise hashing, Li & König 2010) or, for containment, is the share of the keys.
+    fewer. The similarity of a candidate pair is |A & B| / |A | B| of their shingles or, for containment, / |B|, of the
+    less preferred B: what goes is in what stays, and not the other way round. A pair is verified from `threshold` on:
+    at least, where LLaMA (Touvron 2023) has books go that share more than 90 %. Documents of an earlier run stay and
+    have no shingles: similarity with them is estimated from the sketches (b-bit minwise hashing, Li & König 2010) or,
+    for containment, is the share of the keys of the other.
 
     `load` gives for rows, none of an earlier run, where the shingles of each start (with the end of the last) and all
     shingles, sorted and unique for each. `memory` is how many bytes of them are held at once, with the tables to find

@@ -69,10 +69,10 @@ def similarity_of(documents: Documents, rule: Rule, held: Loaded, h: int, asked:
     if shared == 0 or (not rule.jaccard and 2 * shared < fewest):
         return 0.0
     if earlier:
-        value = estimate if rule.jaccard else shared / fewest
+        value = estimate if rule.jaccard else shared / keys_of(documents, other)
         return value if value >= rule.threshold else 0.0
     both = _overlap(held, h, asked, x, least)
-    return both / (size + other_size - both if rule.jaccard else min(size, other_size))
+    return both / (size + other_size - both if rule.jaccard else other_size)
 
 
 @inner
@@ -98,11 +98,11 @@ def least_share(size: int, threshold: float) -> int:
 
 @inner
 def least_overlap(rule: Rule, size: int, other: int) -> int:
-    """How many shingles two documents of these sizes have in common at least, to reach the threshold; 0 for none."""
+    """How many shingles a document that stays and one of `other` size have in common at least; 0 for none."""
     if size == 0 or other == 0:
         return 0
     if not rule.jaccard:
-        return least_share(min(size, other), rule.threshold)
+        return least_share(other, rule.threshold)
     least = int(rule.threshold * (size + other) / (1 + rule.threshold))
     while least > 0 and (least - 1) / (size + other - least + 1) >= rule.threshold:
         least -= 1

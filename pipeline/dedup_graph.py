@@ -88,7 +88,7 @@ def _meeting_steps(
     """The steps of a group, by role."""
     memory = recipe.dedup.memory
     wanted = near_of(dedup)
-    shared = {"group": group, "memory": memory, "survivor": dedup.survivor}
+    shared = {"group": group, "memory": memory, "survivor": dedup.stays}
     own = [source["parts"] for source in group["sources"]]
     places = sum(own) + sum(source["parts"] for source in group["earlier"])
     runs = partial(keys.runs_of_places, sources=group["sources"])
@@ -163,8 +163,11 @@ def _earlier(recipe: Recipe, dedup: Dedup) -> list[dict[str, Any]]:
         for name, step in storage.read_json(path)["steps"].items():
             if name.endswith(".documents"):
                 folder = storage.join(run, step["folder"])
+                if not storage.exists(storage.join(folder, "step.json")):
+                    raise RecipeError(f"dedup.against: {folder} is not there any more: run the recipe of {run} again")
                 found += _comparable(storage.read_json(storage.join(folder, "step.json")), folder, number, dedup)
-    return found
+    # A summary has them by name, and places are in the order of ids.
+    return sorted(found, key=lambda source: (source["number"], source["first_shard"]))
 
 
 def _comparable(manifest: Mapping[str, Any], folder: str, number: int, dedup: Dedup) -> list[dict[str, Any]]:

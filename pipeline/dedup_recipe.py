@@ -81,13 +81,18 @@ class Dedup(Strict):
     minhash: MinHash | None = None
     containment: Containment | None = None
     lines: Annotated[Lines | None, BeforeValidator(_lines)] = None
-    survivor: Literal["first", "longest", "best"] = "first"
+    survivor: Literal["first", "longest", "best"] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Dedup":
         if self.minhash and self.containment:
             raise PydanticCustomError("near", "give one of: minhash (Jaccard), containment (as for books)")
         return self
+
+    @property
+    def stays(self) -> Literal["first", "longest", "best"]:
+        """The survivor; of documents in one another the longest, since what is in none of the others is in that."""
+        return self.survivor or ("longest" if self.containment else "first")
 
     @property
     def compares_documents(self) -> bool:

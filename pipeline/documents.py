@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 
 from corpus import shards, storage
 from corpus.documents import DOCUMENT
-from dedup import buckets
-from dedup.buckets import Numbers
-from dedup.exact import COLUMNS
 from dedup.lines import Repeated
 from kernels.texts import Texts
-from pipeline import repeated
-from pipeline.copies import HASHES
-from pipeline.near import KEYS, TEXT_ROWS
-from pipeline.near_columns import near_columns, near_fields, near_keys
+from pipeline import group, repeated
+from pipeline.near_columns import near_columns
+from pipeline.signatures import Signatures
 from pipeline.steps import Counts, Task
 from pipeline.verdicts import SCHEMA, verdicts
+
+# Texts that are read together; with the copies that are made of them some ten times that is held.
+TEXT_BYTES = 32 << 20
 
 
 def write(task: Task) -> Counts:
@@ -35,10 +34,10 @@ def write(task: Task) -> Counts:
     """
     dropped, languages = Counter[str](), Counter[str]()
     counts = {"kept": 0, "text_bytes": 0, "repeated_units": 0}
-    signed = _Signatures(task)
     with (
+        Signatures(task) as signed,
         shards.writer(task.file(".parquet"), DOCUMENT) as documents,
-        shards.writer(_beside(task, "verdicts"), SCHEMA) as judged,
+        shards.writer(storage.join(task.out, f"verdicts-{task.number:05d}.parquet"), SCHEMA) as judged,
     ):
         for found, filtered, left, units in _left(task):
             judged.write_batch(found)
@@ -52,13 +51,7 @@ def write(task: Task) -> Counts:
             reasons = found["reason"].drop_null()
             dropped.update(reasons.to_pylist())
             assert len(left) + len(reasons) == len(found), "a document is neither kept nor dropped"
-    signed.write()
     return {**counts, "dropped": dict(sorted(dropped.items())), "kept_languages": dict(sorted(languages.items()))}
-
-
-def _beside(task: Task, name: str) -> str:
-    """A file of this part that is no documents."""
-    return storage.join(task.out, f"{name}-{task.number:05d}.parquet")
 
 
 def _left(task: Task) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch, int]]:
@@ -69,7 +62,7 @@ def _left(task: Task) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, pa.Recor
     place = params["first_place"] + task.number
     gone: Repeated | None = None
     row = 0
-    for found, filtered, measured in verdicts(task, place, judged, read, TEXT_ROWS):
+    for found, filtered, measured in verdicts(task, place, judged, read, group.text_rows(task, place, TEXT_BYTES)):
         if params["lines"] and row % repeated.CHUNK == 0:
             gone = repeated.repeated_of(task, task.number, row // repeated.CHUNK, params["lines"]["unit"])
         row += len(found)
@@ -103,36 +96,3 @@ def _with_reasons(
     reasons[np.flatnonzero(stays)[fails]] = reason
     named = pa.array(reasons, pa.string())
     return found.set_column(1, SCHEMA.field("reason"), named), pc.is_null(named)
-
-
-class _Signatures:
-    """What the documents that stay are known by in a later run."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.near = task.params["near"]
-        self.hashes: list[Numbers] = [np.empty((0, COLUMNS), np.uint64)]
-        self.near_batches: list[pa.RecordBatch] = []
-
-    def add(self, filtered: pa.RecordBatch, left: pa.RecordBatch) -> None:
-        ids = left["id"].to_numpy()
-        if self.task.params["exact"]:
-            halves = np.asarray(filtered["text_hash"].flatten()).reshape(-1, 2)
-            self.hashes.append(np.column_stack([halves, np.zeros(len(ids), np.uint64), ids]))
-        if self.near:
-            self.near_batches.append(left.select(["id", *near_columns(self.near)]))
-
-    def write(self) -> None:
-        if self.task.params["exact"]:
-            rows = np.concatenate(self.hashes)
-            buckets.write_by_key(self.task.file(HASHES), rows[np.argsort(rows[:, 0], kind="stable")])
-        if self.near:
-            schema = pa.schema([DOCUMENT.field("id"), *near_fields(self.near)])
-            table = pa.Table.from_batches(self.near_batches, schema=schema)
-            shards.write(_beside(self.task, "signatures"), table)
-            batch = table.combine_chunks().to_batches()
-            rows = np.empty((0, 2), np.uint64)
-            if batch:
-                first, keys = near_keys(batch[0], self.near)
-                rows = np.column_stack([keys, np.repeat(batch[0]["id"].to_numpy(), np.diff(first))])
-            buckets.write_by_key(self.task.file(KEYS), rows[np.argsort(rows[:, 0], kind="stable")])

@@ -60,7 +60,7 @@ def _source_steps(
     """The steps up to a source's filter and cutoff, by role."""
     families = _resolve_rules(name, source)
     wanted = source.language.model_dump(include={"keep", "min_score"}) if source.language else None
-    if source.dedup.survivor == "best" and source.reference is None:
+    if source.dedup.stays == "best" and source.reference is None:
         raise RecipeError(
             f"sources.{name}.dedup.survivor: best goes by the reference score; give sources.{name}.reference"
         )

@@ -21,7 +21,8 @@ from dedup.buckets import Numbers
 from filters.reference import Cutoff
 from pipeline.steps import Task
 
-ROWS = 1 << 16
+# Rows of numbers, and of texts, that are read together.
+ROWS, TEXT_ROWS = 1 << 16, 1 << 10
 # What a process takes before it holds any document: the interpreter, Arrow and compiled kernels (measured: 330 MB).
 BASE = 400 << 20
 # More would not be faster, and fewer and larger tasks keep fewer workers busy.
@@ -69,8 +70,9 @@ def _earlier_shards(source: Mapping[str, Any]) -> list[int]:
 
 
 def files(folder: str, suffix: str) -> list[str]:
-    """The files of a step's folder that end so, in the order of their names."""
-    return [storage.join(folder, name) for name in storage.list_folder(folder) if name.endswith(suffix)]
+    """The files of a step's folder that end so, in the order of the numbers in their names, of five digits or more."""
+    names = sorted(storage.list_folder(folder), key=lambda name: (len(name), name))
+    return [storage.join(folder, name) for name in names if name.endswith(suffix)]
 
 
 def earlier_files(group: Mapping[str, Any], suffix: str) -> list[tuple[str, int]]:
@@ -85,12 +87,14 @@ def ranges(paths: Sequence[str], row_bytes: int, memory: int) -> list[list[int]]
 
 
 @contextlib.contextmanager
-def within(memory: int) -> Iterator[int]:
-    """The bytes there are for arrays; turns the error of whoever needs more into one about `dedup.memory`."""
+def within(memory: int, share: int = 1) -> Iterator[int]:
+    """One `share`-th of the bytes there are for arrays; an error of whoever needs more becomes one about
+    `dedup.memory`.
+    """
     try:
-        yield max(0, memory - BASE)
+        yield max(0, memory - BASE) // share
     except buckets.MemoryBudgetError as error:
-        least = -(-(error.needed + BASE) // (1 << 20))
+        least = -(-(error.needed * share + BASE) // (1 << 20))
         raise ValueError(
             f"dedup.memory: {memory >> 20}MB do not hold the smallest piece of work; the least that does is {least}MB"
         ) from error
@@ -126,6 +130,21 @@ def standing(
         if cutoff:
             stands = stands & cutoff.keeps(verdicts["reference_score"].to_numpy(), verdicts["id"].to_numpy())
         yield verdicts, measured, stands
+
+
+def text_rows(task: Task, place: int, most: int) -> int:
+    """How many rows of a part to read at a time with their texts, so that no batch has more than `most` bytes."""
+    part = parts(task.params["group"])[place]
+    sizes = shards.read_part(task.inputs[f"{part.source}.filter"], part.number, ["text_bytes"])["text_bytes"].to_numpy()
+    return rows_within(sizes, most)
+
+
+def rows_within(sizes: NDArray[np.int64], most: int) -> int:
+    """The largest power of 2 up to TEXT_ROWS of which no batch has more than `most` bytes: 1 where one row has."""
+    rows = TEXT_ROWS
+    while rows > 1 and np.add.reduceat(sizes, np.arange(0, len(sizes), rows)).max(initial=0) > most:
+        rows //= 2
+    return rows
 
 
 def _cutoff(task: Task, source: str) -> Cutoff | None:

@@ -21,13 +21,15 @@ from filters import reference
 from pipeline import group
 from pipeline.copies import COPIES, HASHES, copies_of
 from pipeline.near import EDGES, KEYS
-from pipeline.near_columns import near_columns, near_keys
+from pipeline.near_columns import key_column, near_keys
 from pipeline.steps import Counts, Task
 
 # Bytes of the filter step's files that make a part: small files are hashed together, to be found in fewer places.
 PART_BYTES = 64 << 20
 # Bytes a row takes at the most: itself, its order and a copy, and what becomes of it.
 ROW_BYTES = 128
+# Fewer documents are read at a time where each has more keys than this.
+MANY_KEYS, LEAST_ROWS = 32, 1 << 10
 
 
 def find_cutoff(task: Task) -> Counts:
@@ -36,9 +38,10 @@ def find_cutoff(task: Task) -> Counts:
 
     def scored() -> reference.Scored:
         for number in range(task.params["parts"]):
-            data = shards.read_part(task.inputs["filter"], number, columns)
-            data = data.filter(pc.is_null(data["reason"]))
-            yield data["reference_score"].to_numpy(), data["text_bytes"].to_numpy(), data["id"].to_numpy()
+            path = storage.join(task.inputs["filter"], shards.part_name(number))
+            for batch in group.batches_of(path, columns, group.ROWS):
+                data = batch.filter(pc.is_null(batch["reason"]))
+                yield data["reference_score"].to_numpy(), data["text_bytes"].to_numpy(), data["id"].to_numpy()
 
     found = reference.cutoff(scored, task.params["keep"])
     storage.write_json(storage.join(task.out, group.CUTOFF), {"score": found.score, "id": found.id})
@@ -105,12 +108,14 @@ def _standing(task: Task) -> Iterator[tuple[Numbers, Numbers]]:
     near = params["near"]
     judged = ["text_hash"] if params["by"] == "exact" else []
     judged += ["reference_score"] if params["survivor"] == "best" else []
+    # 450 bands of 65,536 documents would not be little.
+    bands = near.get("bands", 0) if near else 0
+    at_once = max(LEAST_ROWS, group.ROWS * MANY_KEYS // max(bands, MANY_KEYS))
     for place in range(*task.part):
         part = group.parts(params["group"])[place]
         turned_away = _turned_away(task, place)
-        for verdicts, read, stands in group.standing(
-            task, place, judged, ["url"] if url else near_columns(near) if near else []
-        ):
+        columns = ["url"] if url else [key_column(near)] if near else []
+        for verdicts, read, stands in group.standing(task, place, judged, columns, at_once):
             stands &= ~np.isin(verdicts["id"].to_numpy(), turned_away)
             mask = pa.array(stands)
             verdicts, read = verdicts.filter(mask), read.filter(mask)

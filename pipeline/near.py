@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpus import storage
-from corpus.hashing import unmix
+from corpus.hashing import mix, unmix
 from dedup import buckets, preference, ragged, stars, verify
 from dedup.buckets import Numbers
 from dedup.components import components
@@ -33,12 +33,17 @@ KEYS, EDGES, MEMBERS, DOCUMENTS, OWN_KEYS, SHINGLES, NEAR = (
 )  # fmt: skip
 # Bytes a row takes at the most: itself, its order and a copy, and the edge it becomes.
 KEY_BYTES = 128
-# A member's numbers, keys and sketch, twice while they are put together.
-MEMBER_BYTES = 1_024
+# A member's numbers and sketch, twice while they are put together, and its keys while they are read.
+MEMBER_BYTES, OWN_KEY_BYTES = 1_024, 16
+# Of the memory of a verify task: members have a third, their keys a sixth, and the shingles held a sixth, which are
+# three times as much while they are put into order.
+MEMBERS_SHARE, OWN_KEYS_SHARE, SHINGLES_SHARE = 3, 6, 6
+# Of the memory of a shingles task: what is held, which is five times as much while it is put into order, and the texts
+# read at once.
+HELD_SHARE, TEXTS_SHARE = 8, 32
 MOST_MEMBERS = 1 << 18
 # Words take some 50 bytes each while they are found, for 6 bytes of text.
 BYTES_A_TEXT_BYTE = 10
-TEXT_ROWS = 1 << 10
 
 
 def key_ranges(inputs: Mapping[str, str], over: Mapping[str, Any], memory: int) -> list[list[int]]:
@@ -66,7 +71,8 @@ def find_clusters(task: Task) -> Counts:
         for number, (vertices, labels) in enumerate(components(files, scratch, usable)):
             counts["candidates"] += len(vertices)
             counts["clusters"] += int((vertices == labels).sum())
-            rows = np.column_stack([unmix(vertices), labels])
+            # A label is the smallest of its cluster, so that all of the large ones would be in the first bucket.
+            rows = np.column_stack([unmix(vertices), mix(labels)])
             group.write_answers(storage.join(task.out, f"range-{number:05d}{MEMBERS}"), rows, task.params["group"])
     return counts
 
@@ -79,7 +85,7 @@ def gather(task: Task) -> Counts:
     """
     members = _members(task)
     with group.within(task.params["memory"]) as usable:
-        limit = usable // 4
+        limit = usable // HELD_SHARE
         held: list[Gathered] = []
         files = 0
         for found in _gathered(task, members, usable):
@@ -95,7 +101,7 @@ def gather(task: Task) -> Counts:
 def _members(task: Task) -> Numbers:
     """The documents of a place that are in a cluster, as (id, cluster), but for copies of a whole text.
 
-    Whatever takes the one that stays of these would take them too, and what they would take it takes itself.
+    Whatever is like a copy is like the one that stays of the copies, which is compared.
     """
     members = group.answers(task.inputs["clusters"], MEMBERS, task.part, 2)
     if "exact" not in task.inputs or group.parts(task.params["group"])[task.part].folder is not None:
@@ -128,7 +134,8 @@ def _gathered(task: Task, members: Numbers, usable: int) -> Iterator[Gathered]:
             yield _gather(batch, near, ids[here], labels, np.zeros(len(batch), np.uint64), empty)
         return
     judged = ["reference_score"] if task.params["survivor"] == "best" else []
-    for verdicts, batch, _ in group.standing(task, task.part, judged, ["text", *near_columns(near)], TEXT_ROWS):
+    rows = group.text_rows(task, task.part, usable // TEXTS_SHARE)
+    for verdicts, batch, _ in group.standing(task, task.part, judged, ["text", *near_columns(near)], rows):
         ids = batch["id"].to_numpy()
         here, labels = _of(ids, members)
         mask = pa.array(here)
@@ -149,9 +156,9 @@ def _shingle_sets(texts: pa.Array, ngram: int, usable: int) -> list[Numbers]:
     """Each text's distinct shingles, a few texts at a time."""
     found: list[Numbers] = []
     sizes = np.diff(Texts.of(texts.cast(pa.large_string())).offsets)
-    most = usable // BYTES_A_TEXT_BYTE // 2
+    most = usable // BYTES_A_TEXT_BYTE // 4
     if len(sizes) and int(sizes.max()) > most:
-        raise buckets.MemoryBudgetError(int(sizes.max()) * BYTES_A_TEXT_BYTE * 2)
+        raise buckets.MemoryBudgetError(int(sizes.max()) * BYTES_A_TEXT_BYTE * 4)
     starts = np.flatnonzero(np.diff(np.cumsum(sizes) // max(most // 2, 1), prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(sizes)], strict=True):
         first, hashes = shingle_sets(Texts.of(texts.slice(start, end - start).cast(pa.large_string())), ngram)
@@ -185,9 +192,17 @@ def write_gathered(task: Task, number: int, held: list[Gathered]) -> None:
 
 def member_ranges(inputs: Mapping[str, str], memory: int) -> list[list[int]]:
     """The parts of the verify step: runs of cluster buckets."""
-    with group.within(memory) as usable:
-        found = buckets.ranges(group.files(inputs["shingles"], DOCUMENTS), MEMBER_BYTES, usable // 2, MOST_MEMBERS)
-    return [list(run) for run in found]
+    with group.within(memory, MEMBERS_SHARE) as usable:
+        found = buckets.ranges(group.files(inputs["shingles"], DOCUMENTS), MEMBER_BYTES, usable, MOST_MEMBERS)
+    with group.within(memory, OWN_KEYS_SHARE) as usable:
+        keys = buckets.ranges(group.files(inputs["shingles"], OWN_KEYS), OWN_KEY_BYTES, usable, group.MOST_ROWS)
+    # Documents can have thousands of keys: a run ends where either has to.
+    cuts = {first for first, _ in keys}
+    runs = []
+    for first, last in found:
+        starts = sorted({first} | {cut for cut in cuts if first < cut < last})
+        runs += [list(run) for run in zip(starts, [*starts[1:], last], strict=True)]
+    return runs
 
 
 def verify_members(task: Task) -> Counts:
@@ -202,9 +217,9 @@ def verify_members(task: Task) -> Counts:
         label=rows[:, 0], id=rows[:, 1], rank=rows[:, 2], key_first=first, keys=keys[:, 0], sketch=sketch, sizes=sizes
     )
     load = partial(_load, group.files(task.inputs["shingles"], SHINGLES), task.part, counts, sizes)
-    with group.within(task.params["memory"]) as usable:
+    with group.within(task.params["memory"], SHINGLES_SHARE) as usable:
         gone, kept, similarity = verify.removals(
-            members, load, measure=near["measure"], threshold=task.params["threshold"], memory=usable // 2
+            members, load, measure=near["measure"], threshold=task.params["threshold"], memory=usable
         )
     found = np.column_stack([members.id[gone], members.id[kept], group.as_bits(similarity)])
     group.write_answers(task.file(NEAR), found, task.params["group"])

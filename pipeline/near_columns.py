@@ -29,6 +29,11 @@ def sketch_bytes(near: Mapping[str, Any]) -> int:
     return min(near["bands"] * near["rows"], signatures.SKETCH) if near["measure"] == "jaccard" else 0
 
 
+def key_column(near: Mapping[str, Any]) -> str:
+    """The column that keys come from."""
+    return SAMPLED if near["measure"] == "containment" else BANDS
+
+
 def near_columns(near: Mapping[str, Any]) -> list[str]:
     return [field.name for field in near_fields(near)]
 

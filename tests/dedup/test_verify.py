@@ -47,12 +47,12 @@ def similarity(one: Page, other: Page, measure: Measure) -> float:
     if shared == 0 or (measure == "containment" and shared < fewest / 2):
         return 0
     if one.earlier and measure == "containment":
-        return shared / fewest
+        return shared / len(other.keys)
     if one.earlier:
         equal = sum(a == b for a, b in zip(one.sketch, other.sketch, strict=True)) / len(one.sketch)
         return max(0, (equal - 1 / 256) / (1 - 1 / 256))
     both, a, b = len(one.shingles & other.shingles), len(one.shingles), len(other.shingles)
-    return both / max(1, a + b - both if measure == "jaccard" else min(a, b))
+    return both / max(1, a + b - both if measure == "jaccard" else b)
 
 
 def flat(sets: Iterable[frozenset[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -196,6 +196,14 @@ def test_an_excerpt_is_contained_but_not_similar() -> None:
     pages = [Page(0, 0, 1, run(0, 1000)), Page(0, 1, 1, run(50, 100))]
     assert removed(pages, "containment", 0.9) == {1: (0, 1.0)}
     assert removed(pages, "jaccard", 0.9) == {}
+
+
+def test_a_book_does_not_go_for_an_excerpt_of_it() -> None:
+    pages = [Page(0, 0, 1, run(50, 100)), Page(0, 1, 1, run(0, 1000))]
+    assert removed(pages, "containment", 0.5) == {}
+    keys = frozenset(range(1, 41))
+    earlier = as_earlier(Page(0, 0, 0, frozenset(), frozenset({1, 2})))
+    assert removed([earlier, Page(0, 1, 1, run(0, 1000), keys)], "containment", 0.5) == {}
 
 
 def test_earlier_documents_stay_and_are_judged_by_their_sketches() -> None:

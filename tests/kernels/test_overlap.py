@@ -29,9 +29,9 @@ def twin_similarity(one: Page, other: Page, rule: Rule) -> float:
         return 0
     if one.earlier:
         equal = sum(a == b for a, b in zip(one.sketch, other.sketch, strict=True)) / len(one.sketch)
-        return max(0, (equal - 1 / 256) / (1 - 1 / 256)) if rule.jaccard else shared / fewest
+        return max(0, (equal - 1 / 256) / (1 - 1 / 256)) if rule.jaccard else shared / len(other.keys)
     both = len(one.shingles & other.shingles)
-    whole = len(one.shingles | other.shingles) if rule.jaccard else min(len(one.shingles), len(other.shingles))
+    whole = len(one.shingles | other.shingles) if rule.jaccard else len(other.shingles)
     return both / whole if whole else 0
 
 
