@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from corpus.hashing import keyed, mix
 from kernels.characters import DIGIT, SILENT, SPACE, Characters, characters, decode, flags_of, folded
-from kernels.compiled import kernel
+from kernels.compiled import inner, kernel
 from kernels.hashing import ONE, Hash, mixed
 from kernels.lines import Units
 from kernels.texts import Texts
 from kernels.words import Words
 
 _HALF = Hash(32)
+_ASCII, _WHITE, _POINT, _FULL = Hash(128), Hash(0xFFFFFFFF), Hash(21), Hash(63)
 _LARGEST = np.uint32(0xFFFFFFFF)
 _BYTE = np.uint32(0xFF)
 # More bytes would not tell similarities apart any better than a band does.
@@ -134,20 +135,40 @@ def text_hashes(texts: Texts) -> NDArray[np.uint64]:
 def _hash_texts(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], characters: Characters, out: NDArray[np.uint64]
 ) -> None:
+    # Most characters are ASCII, and one look tells all about them.
+    ascii_values = np.empty(_ASCII, np.uint64)
+    for point in range(_ASCII):
+        ascii_values[point] = _value(point, characters)
     for text in range(len(out)):
-        i, end = offsets[text], offsets[text + 1]
-        first, second, empty, gap = _FIRST, _SECOND, True, False
+        i, end = Hash(offsets[text]), Hash(offsets[text + 1])
+        first, second, word, gap = _FIRST, _SECOND, ONE, False
         while i < end:
-            point, i = decode(data, i)
-            if flags_of(point, characters) & SPACE:
-                gap = not empty
+            value = Hash(data[i])
+            if value < _ASCII:
+                value = ascii_values[value]
+                i += ONE
+            else:
+                point, after = decode(data, np.int64(i))
+                value, i = _value(point, characters), Hash(after)
+            if value == _WHITE:
+                gap = word != ONE or first != _FIRST
                 continue
             if gap:
-                first, second = mixed(first, _SPACE), mixed(second, _SPACE)
-            value = folded(point, characters)
-            first, second = mixed(first, value), mixed(second, value)
-            empty, gap = False, False
-        out[text, 0], out[text, 1] = first, second
+                word = word << _POINT | Hash(_SPACE)
+                if word >> _FULL:
+                    first, second, word = mixed(first, word), mixed(second, word), ONE
+            # Mixing is what takes long, so three characters are mixed at once; the 1 before them says how many they are.
+            word = word << _POINT | value
+            if word >> _FULL:
+                first, second, word = mixed(first, word), mixed(second, word), ONE
+            gap = False
+        out[text, 0], out[text, 1] = mixed(first, word), mixed(second, word)
+
+
+@inner
+def _value(point: int, characters: Characters) -> Hash:
+    """The character without its case, _WHITE for white space."""
+    return _WHITE if flags_of(point, characters) & SPACE else Hash(folded(point, characters))
 
 
 def unit_hashes(texts: Texts, units: Units) -> NDArray[np.uint64]:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from dedup.components import components
 from numpy.typing import NDArray
 
 from dedup import buckets, exact, lines, preference, verify
+from dedup.components import components
 from filters import datatrove_filters, language, reference, rules
 from kernels import bag_of_words, signatures
 from kernels.lines import find_units
