@@ -157,7 +157,7 @@ def _hash_texts(
                 word = word << _POINT | Hash(_SPACE)
                 if word >> _FULL:
                     first, second, word = mixed(first, word), mixed(second, word), ONE
-            # Mixing is what takes long, so three characters are mixed at once; the 1 before them says how many they are.
+            # Mixing is what takes long, so three characters go at once; the 1 before them says how many they are.
             word = word << _POINT | value
             if word >> _FULL:
                 first, second, word = mixed(first, word), mixed(second, word), ONE
