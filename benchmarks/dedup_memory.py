@@ -21,7 +21,7 @@ from corpus import storage
 from corpus.hashing import keyed, mix
 from dedup import buckets, stars
 from dedup.buckets import Numbers
-from pipeline import copies, group, near, steps
+from pipeline import copies, group, near, similar, steps
 from pipeline.cluster import Cluster
 from pipeline.steps import Counts, Step, Task
 from pipeline.warm import warm
@@ -104,7 +104,11 @@ def measure(documents: int, folder: Path) -> dict[str, Any]:
     shingles = Step("made.shingles", make_members, shared, {"clusters": clusters}, places)
     judged = {**shared, "near": near_by, "threshold": THRESHOLD}
     verify = Step(
-        "made.verify", near.verify_members, judged, {"shingles": shingles}, partial(near.member_ranges, memory=MEMORY)
+        "made.verify",
+        similar.verify_members,
+        judged,
+        {"shingles": shingles},
+        partial(similar.member_ranges, memory=MEMORY),
     )
     found: dict[str, Any] = {}
     for step in (keys, exact, pairs, clusters, shingles, verify):
@@ -177,7 +181,7 @@ def make_members(task: Task) -> Counts:
         rows[:, 0], rows[:, 1] = labels, ids
         rows[:, 2:5] = 1, BANDS, SHINGLES
         shingles = np.sort(_sets(numbers), axis=1).reshape(-1)
-        near.write_gathered(task, number, [near.Gathered(rows, np.sort(keys, axis=1).reshape(-1), shingles)])
+        similar.write_gathered(task, number, [similar.Gathered(rows, np.sort(keys, axis=1).reshape(-1), shingles)])
     return {"shingled": len(members)}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from corpus import storage
 from dedup.lsh import PERMUTATIONS, best_bands
 from dedup.preference import MOST_EARLIER
-from pipeline import copies, documents, keys, near, repeated
+from pipeline import copies, documents, keys, near, repeated, similar
 from pipeline.dedup_recipe import Dedup
 from pipeline.recipe import Recipe
 from pipeline.steps import Step
@@ -115,12 +115,12 @@ def _meeting_steps(
         add("pairs", near.find_pairs, {}, ["keys"], partial(near.key_ranges, over=group, memory=memory))
         add("clusters", near.find_clusters, {}, ["keys", "pairs"], (None,))
         same = ["keys", "exact"] if dedup.exact else []
-        add("shingles", near.gather, {"near": wanted}, [*inputs, *same, "clusters"], list(range(places)))
+        add("shingles", similar.gather, {"near": wanted}, [*inputs, *same, "clusters"], list(range(places)))
         threshold = (
             dedup.minhash.threshold if dedup.minhash else dedup.containment.threshold if dedup.containment else 0
         )
         params = {"near": wanted, "threshold": threshold}
-        add("verify", near.verify_members, params, ["shingles"], partial(near.member_ranges, memory=memory))
+        add("verify", similar.verify_members, params, ["shingles"], partial(similar.member_ranges, memory=memory))
     return found
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dedup.buckets import Numbers
 from pipeline import group
 from pipeline.copies import copies_of
-from pipeline.near import NEAR
+from pipeline.similar import NEAR
 from pipeline.steps import Task
 
 SCHEMA = pa.schema(

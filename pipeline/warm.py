@@ -18,7 +18,7 @@ from kernels.lines import find_units
 from kernels.prepare import Work, prepare
 from kernels.texts import Texts
 from mixtures.piece_cache import PieceCache
-from pipeline import copies, documents, judge, keys, mix, near, read, repeated
+from pipeline import copies, documents, judge, keys, mix, near, read, repeated, similar
 from pipeline.near_columns import measure_near
 from pipeline.steps import Step
 
@@ -41,9 +41,9 @@ def warm(step: Step, say: Callable[[str], None]) -> None:
         works["copies"] = (_copies, ())
     elif step.run is near.find_clusters:
         works["clusters"] = (_connect, ())
-    elif step.run is near.gather:
+    elif step.run is similar.gather:
         works["shingles"] = (_shingle, ())
-    elif step.run is near.verify_members:
+    elif step.run is similar.verify_members:
         works["overlap"] = (_compare, ())
     elif step.run is repeated.find_repeated or step.run is documents.write:
         works["lines"] = (_drop_lines, ())

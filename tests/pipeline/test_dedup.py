@@ -20,7 +20,7 @@ import yaml
 from corpus import storage
 from kernels import signatures
 from kernels.texts import Texts
-from pipeline import group, keys, near
+from pipeline import group, keys, similar
 from pipeline.cluster import Cluster
 from pipeline.recipe import Recipe
 from pipeline.run import Result, run
@@ -136,7 +136,7 @@ def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group, "MOST_ROWS", 300)
     monkeypatch.setattr(group, "ROWS", 64)
     monkeypatch.setattr(keys, "PART_BYTES", 1)
-    monkeypatch.setattr(near, "MOST_MEMBERS", 50)
+    monkeypatch.setattr(similar, "MOST_MEMBERS", 50)
     monkeypatch.setattr(group, "TEXT_ROWS", 64)
 
 

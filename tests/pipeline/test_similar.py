@@ -11,8 +11,8 @@ import pytest
 from corpus.hashing import mix, unmix
 from dedup import buckets
 from dedup.buckets import Numbers
-from pipeline import group, near
-from pipeline.near import Gathered
+from pipeline import group, near, similar
+from pipeline.similar import Gathered
 from pipeline.steps import Task
 
 GROUP = {"sources": [{"name": "web", "first_shard": 0, "parts": 1, "priority": 0}], "earlier": []}
@@ -27,15 +27,15 @@ def gathered(folder: Path, labels: Numbers, keys: int, shingles: int) -> dict[st
     rows[:, 0], rows[:, 1], rows[:, 2] = labels, np.arange(count), 1
     rows[:, 3], rows[:, 4] = keys, shingles
     own = [np.tile(np.arange(1, size + 1, dtype=np.uint64), count) for size in (keys, shingles)]
-    near.write_gathered(Task(str(folder), 0, 0, {}, {}), 0, [Gathered(rows, *own)])
+    similar.write_gathered(Task(str(folder), 0, 0, {}, {}), 0, [Gathered(rows, *own)])
     return {"shingles": str(folder)}
 
 
 def verify(inputs: dict[str, str], out: Path, memory: int) -> int:
-    parts = near.member_ranges(inputs, memory)
+    parts = similar.member_ranges(inputs, memory)
     params: dict[str, Any] = {"group": GROUP, "near": NEAR, "threshold": 0.75, "memory": memory}
     return sum(
-        near.verify_members(Task(str(out), number, part, params, inputs))["verified"]
+        similar.verify_members(Task(str(out), number, part, params, inputs))["verified"]
         for number, part in enumerate(parts)
     )
 
@@ -57,10 +57,10 @@ def test_the_least_memory_that_is_named_does(documents: int, keys: int, shingles
 
 def test_documents_of_many_keys_are_fewer_a_task(tmp_path: Path) -> None:
     labels = mix(np.arange(2000, dtype=np.uint64))
-    for keys, most in ((1, 2000), (500, (4 << 20) // (500 * near.OWN_KEY_BYTES))):
+    for keys, most in ((1, 2000), (500, (4 << 20) // (500 * similar.OWN_KEY_BYTES))):
         inputs = gathered(tmp_path / f"{keys}", labels, keys, 1)
-        runs = near.member_ranges(inputs, group.BASE + (24 << 20))
-        files = group.files(inputs["shingles"], near.DOCUMENTS)
+        runs = similar.member_ranges(inputs, group.BASE + (24 << 20))
+        files = group.files(inputs["shingles"], similar.DOCUMENTS)
         sizes = [len(buckets.read(files, first, last, FIXED)[0]) for first, last in runs]
         assert sum(sizes) == 2000
         assert max(sizes) <= most
