@@ -272,7 +272,7 @@ def band_hashes(text: str, bands: int, rows: int, ngram: int) -> list[int]:
     if not short:
         return [0] * bands
     minima = [
-        min(((shingle * (multiply | 1) + add) & _64) >> 32 for shingle in short)
+        min((shingle * (multiply | 1) + add) & 0xFFFFFFFF for shingle in short)
         for multiply, add in zip(numbers[: bands * rows], numbers[bands * rows :], strict=True)
     ]
     return [hashed(minima[band * rows : (band + 1) * rows], state=band + 1) | 1 for band in range(bands)]
