@@ -15,9 +15,11 @@ MOST_PERMUTATIONS = 9_000
 
 def _bytes(value: object) -> object:
     """A number of bytes, which people write as 4 GB or 512MB."""
-    found = re.fullmatch(r"([0-9.]+) *([KMGT])B", value) if isinstance(value, str) else None
-    if found is None:
+    if not isinstance(value, str):
         return value
+    found = re.fullmatch(r"([0-9]+|[0-9]+\.[0-9]+) *([KMGT])B", value)
+    if found is None:
+        raise PydanticCustomError("bytes", "should be a size such as 4GB or 512MB, or a number of bytes")
     return round(float(found[1]) * 1024 ** ("KMGT".index(found[2]) + 1))
 
 

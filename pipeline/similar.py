@@ -118,14 +118,16 @@ def _of(ids: Numbers, members: Numbers) -> tuple[NDArray[np.bool_], Numbers]:
 def _shingle_sets(texts: pa.Array, ngram: int, usable: int) -> list[Numbers]:
     """Each text's distinct shingles, a few texts at a time."""
     found: list[Numbers] = []
+    if not len(texts):
+        return found
     sizes = np.diff(Texts.of(texts.cast(pa.large_string())).offsets)
     most = usable // BYTES_A_TEXT_BYTE // 4
-    if len(sizes) and int(sizes.max()) > most:
+    if int(sizes.max()) > most:
         raise buckets.MemoryBudgetError(int(sizes.max()) * BYTES_A_TEXT_BYTE * 4)
     starts = np.flatnonzero(np.diff(np.cumsum(sizes) // max(most // 2, 1), prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(sizes)], strict=True):
         first, hashes = shingle_sets(Texts.of(texts.slice(start, end - start).cast(pa.large_string())), ngram)
-        found += np.split(hashes, first[1:-1]) if end > start else []
+        found += np.split(hashes, first[1:-1])
     return found
 
 

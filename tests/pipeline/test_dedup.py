@@ -327,6 +327,16 @@ def test_odd_texts_are_compared_like_any_other(tmp_path: Path) -> None:
     }
 
 
+def test_the_only_copies_of_a_file_may_be_at_its_end(tmp_path: Path) -> None:
+    """More documents than are read together go before them, none of which is in any cluster."""
+    rng = random.Random(3)
+    texts = {f"d{n:05d}": " ".join(rng.choices(WORDS, k=20)) for n in range(group.TEXT_ROWS + 5)}
+    texts |= {"e0": "the very same words " * 3 + "at the end", "e1": "the very same words " * 3 + "at the end of it"}
+    wanted = recipe({"web": (write(tmp_path / "in", texts), {"minhash": {"threshold": 0.5}})})
+    found = outcome(go(wanted, tmp_path / "run"), tmp_path / "run")
+    assert [name for (_, name), (reason, _, _) in found.items() if reason] == ["e1"]
+
+
 def test_too_little_memory_is_refused_with_the_least_that_would_do(tmp_path: Path) -> None:
     texts = corpus(50)
     paths = write(tmp_path / "in", texts)
@@ -417,7 +427,7 @@ def test_groups_that_cannot_be_compared_are_refused(across: list[list[str]], mes
 def test_memory_is_read_as_people_write_it() -> None:
     found = [recipe({"web": ("x", {})}, memory=m).dedup.memory for m in ("2GB", "512 MB", 1000, "1.5GB")]
     assert found == [2 << 30, 512 << 20, 1000, 3 << 29]
-    with pytest.raises(ValueError, match=r"memory"):
+    with pytest.raises(ValueError, match="a size such as 4GB"):
         recipe({"web": ("x", {})}, memory="much")
 
 
