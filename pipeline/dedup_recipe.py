@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from dedup.lines import MIN_CHARACTERS
 from pipeline.strict import Count, Share, Strict, as_list, unknown
 
 # RefinedWeb's 450 bands of 20 rows are the most that anybody published.
@@ -72,7 +73,7 @@ class Lines(Strict):
 
     unit: Literal["line", "paragraph"] = "line"
     keep: Literal["none", "first"] = "none"
-    min_characters: Annotated[int, Field(ge=0)] = 300
+    min_characters: Annotated[int, Field(ge=0)] = MIN_CHARACTERS
 
 
 class Dedup(Strict):
