@@ -36,6 +36,12 @@ def local_path(path: str) -> str | None:
     return _file_system(path)[1] if is_local(path) else None
 
 
+def same_place(one: str, other: str) -> bool:
+    """Whether two paths, relative or whole, are one."""
+    (fs, name), (other_fs, other_name) = _file_system(one), _file_system(other)
+    return type(fs) is type(other_fs) and os.path.normpath(name) == os.path.normpath(other_name)
+
+
 def exists(path: str) -> bool:
     fs, name = _file_system(path)
     return bool(fs.exists(name))

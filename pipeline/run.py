@@ -39,6 +39,10 @@ def run(
 
     Raises `RecipeError` before anything starts if the recipe's inputs are not there or another run has the folder.
     """
+    for earlier in recipe.dedup.against:
+        # It would find all of its own documents held already, and hold none of them afterwards.
+        if storage.same_place(earlier, root):
+            raise RecipeError(f"dedup.against: {earlier} is the folder of this run; name another by --out")
     all_steps = steps_of(recipe)
     with _alone(root):
         return _run(recipe, root, all_steps, cluster, show, say)

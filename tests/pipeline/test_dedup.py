@@ -227,6 +227,16 @@ def test_what_an_earlier_run_holds_goes_by_its_signatures_alone(tmp_path: Path) 
     assert abs(kept_old + kept_new - kept_alone) <= 5, "two runs keep what one of both crawls would"
 
 
+@pytest.mark.parametrize("where", ["local", "memory"])
+def test_a_run_is_not_compared_with_itself(where: str, tmp_path: Path) -> None:
+    root = str(tmp_path / "run") if where == "local" else f"memory://{tmp_path}/run"
+    paths = write(tmp_path / "in", corpus(5))
+    kept = go(recipe({"web": (paths, NEAR)}), root).summary["sources"]["web"]["kept"]
+    with pytest.raises(RecipeError, match="is the folder of this run"):
+        go(recipe({"web": (paths, NEAR)}, against=f"{root}/"), root)
+    assert go(recipe({"web": (paths, NEAR)}), root).summary["sources"]["web"]["kept"] == kept
+
+
 def test_an_earlier_run_with_other_signatures_is_refused_by_name(tmp_path: Path) -> None:
     texts = corpus(20)
     paths = write(tmp_path / "in", texts)
