@@ -46,6 +46,10 @@ def read_parts(folder: str, columns: list[str]) -> pa.Table:
     return pa.concat_tables(read(storage.join(folder, name), columns) for name in names)
 
 
+def count_parts(folder: str) -> int:
+    return sum(name.startswith("part-") and name.endswith(".parquet") for name in storage.list_folder(folder))
+
+
 def text_bytes(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """UTF-8 bytes of each text, int64."""
     return pc.binary_length(texts.cast(pa.large_binary()))

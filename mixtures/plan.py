@@ -57,6 +57,11 @@ def sampled(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
     return hashes < np.uint64(int(share * 2.0**64)) if share < 1 else np.ones(len(hashes), bool)
 
 
+def held_out(ids: NDArray[np.uint64], seed: int, share: float) -> NDArray[np.bool_]:
+    """Which documents are kept out of training, by id, so that they are out of it whatever the mixture."""
+    return sampled(keyed(ids, "held out", seed), share)
+
+
 def draw(ids: NDArray[np.uint64], lengths: NDArray[np.int64], tokens: int, source: str, seed: int) -> NDArray[np.int64]:
     """Indices of documents, in order, whose lengths sum to `tokens` as nearly as whole documents can.
 

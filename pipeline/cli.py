@@ -12,6 +12,7 @@ import click
 from rich.progress import TaskID
 
 from corpus import storage
+from corpus.strict import RecipeError
 from pipeline import console as terminal
 from pipeline import inspection
 from pipeline import report as report_page
@@ -19,7 +20,6 @@ from pipeline.cluster import Cluster
 from pipeline.recipe import load
 from pipeline.run import run as run_recipe
 from pipeline.steps import VERSION
-from pipeline.strict import RecipeError
 from pipeline.summary import of_finished
 from sources.common_crawl import fetch as fetch_crawl
 from sources.pydoc_crawl import crawl

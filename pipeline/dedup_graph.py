@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any
 
 from corpus import storage
+from corpus.strict import RecipeError
 from dedup.lsh import PERMUTATIONS, best_bands
 from dedup.preference import MOST_EARLIER
 from pipeline import copies, documents, keys, near, repeated, similar
 from pipeline.dedup_recipe import Dedup
 from pipeline.recipe import Recipe
 from pipeline.steps import Step
-from pipeline.strict import RecipeError
 
 # A source's steps up to its filter, by role, the number of its first input file, and how many it has.
 Chain = tuple[dict[str, Step], int, int]

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from corpus.strict import Count, Share, Strict, as_list, unknown
 from dedup.lines import MIN_CHARACTERS
-from pipeline.strict import Count, Share, Strict, as_list, unknown
 
 # RefinedWeb's 450 bands of 20 rows are the most that anybody published.
 MOST_PERMUTATIONS = 9_000

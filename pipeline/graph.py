@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from corpus import storage
+from corpus.strict import RecipeError
 from filters import rules
 from filters.family import Family
 from filters.language import check_languages
 from mixtures import tokenizer
-from pipeline import judge, keys, mix, prove, read
+from pipeline import judge, keys, mix, prove, read, tokenize
 from pipeline.dedup_graph import Chain, dedup_steps, near_of
 from pipeline.recipe import JsonlSource, Recipe, Source, WarcSource
 from pipeline.steps import Step
-from pipeline.strict import RecipeError
 
 
 def steps_of(recipe: Recipe) -> list[Step]:
@@ -156,10 +156,12 @@ def _mixture_steps(recipe: Recipe, documents: Mapping[str, Step]) -> list[Step]:
     mixed = {source: documents[source] for source in weights}
     config = recipe.tokens.tokenizer
     drawn = {"seed": recipe.seed, "validation": recipe.mixture.validation, "weights": weights}
-    learnt = Step("tokenizer", mix.learn_tokenizer, {"tokenizer": _tokenizer(recipe), **drawn}, mixed)
+    learnt = Step("tokenizer", tokenize.learn_tokenizer, {"tokenizer": _tokenizer(recipe), **drawn}, mixed)
     eos = {"eos": config.eos}
     encoded = {
-        source: Step(f"{source}.tokenize", mix.tokenize, eos, {"documents": step, "tokenizer": learnt}, _numbers(step))
+        source: Step(
+            f"{source}.tokenize", tokenize.encode, eos, {"documents": step, "tokenizer": learnt}, _numbers(step)
+        )
         for source, step in mixed.items()
     }
     size = {"tokens": recipe.mixture.tokens, "max_epochs": recipe.mixture.max_epochs}

@@ -14,11 +14,11 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from corpus.strict import unknown
 from pipeline import console as terminal
 from pipeline import duplicates
 from pipeline.differences import COMPARED_WORDS, Difference, first_difference
 from pipeline.duplicates import Document, Duplicate, Repeated, Run, Sums, Wanted
-from pipeline.strict import unknown
 from pipeline.summary import of_finished
 
 SHOWN = 20

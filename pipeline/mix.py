@@ -1,111 +1,27 @@
-"""The steps from documents to token shards.
+"""The steps from token ids to token shards.
 
-    documents of every source ──► tokenizer ──► tokenize (each source) ──► mixture ──► tokens
+    tokenize (each source) ──► mixture ──► tokens
 
-`tokenizer` trains or copies one; `tokenize` encodes every document once; `mixture` plans tokens and epochs and draws
-the documents; `tokens` writes one shard a part. What stays true: a document's ids are encoded once and copied, so
-that every epoch of it is the same, and held-out documents are in no training shard and not in the tokenizer's text.
+`mixture` plans tokens and epochs and draws the documents; `tokens` writes one shard a part. What stays true: ids are
+copied and not made again, and held-out documents are in no training shard.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from corpus import shards, storage
-from corpus.hashing import keyed
-from kernels.texts import Texts
-from mixtures import plan, tokenizer
-from mixtures.fast_encoder import Encoder
+from mixtures import plan
 from mixtures.token_shards import ShardEntry, Split, Vocabulary, write_manifest, write_shard
 from pipeline.steps import VERSION, Counts, Task
+from pipeline.tokenize import TOKENIZER, load_tokenizer
 
-# A byte-level BPE's merges settle long before this much text.
-TOKENIZER_BYTES = 64_000_000
-ENCODE_BATCH = 512
 MIXTURE = "mixture.json"
-TOKENIZER = "tokenizer.json"
-
-
-def _parts_of(folder: str) -> int:
-    return sum(name.startswith("part-") and name.endswith(".parquet") for name in storage.list_folder(folder))
-
-
-def learn_tokenizer(task: Task) -> Counts:
-    """The tokenizer step: `tokenizer.json`, trained on a sample of the sources by weight, or the one that was given."""
-    config = task.params["tokenizer"]
-    if config["file"]:
-        data = storage.read_bytes(config["file"])
-    else:
-        texts = _sample(task)
-        data = tokenizer.train(texts, config["train"], config["eos"]).to_str().encode()
-    path = storage.join(task.out, TOKENIZER)
-    storage.write_bytes(path, data)
-    _, vocabulary = load_tokenizer(task.out, config["eos"])
-    return {"vocabulary": vocabulary.size, "eos_id": vocabulary.eos_id}
-
-
-def load_tokenizer(folder: str, eos: str) -> tuple[Tokenizer, Vocabulary]:
-    loaded, eos_id = tokenizer.load(storage.join(folder, TOKENIZER), eos)
-    return loaded, Vocabulary(size=_size(loaded), eos_id=eos_id)
-
-
-# A worker has part after part with the same tokenizer.
-@lru_cache(maxsize=4)
-def _size(loaded: Tokenizer) -> int:
-    """Ids can have gaps, so the largest counts and not how many there are."""
-    return max(loaded.get_vocab(True).values()) + 1
-
-
-@lru_cache(maxsize=4)
-def _encoder(loaded: Tokenizer) -> Encoder:
-    return Encoder.of(loaded)
-
-
-def _sample(task: Task) -> Iterator[str]:
-    """Texts of every source by hash, about TOKENIZER_BYTES in all, shared by the mixture's weights."""
-    total = sum(task.params["weights"].values())
-    for source, weight in task.params["weights"].items():
-        folder = task.inputs[source]
-        there = storage.read_json(storage.join(folder, "step.json"))["counts"]["text_bytes"]
-        share = min(1.0, TOKENIZER_BYTES * weight / total / max(there, 1))
-        for number in range(_parts_of(folder)):
-            data = shards.read_part(folder, number, ["id", "text"])
-            ids = data["id"].to_numpy()
-            chosen = plan.sampled(keyed(ids, "tokenizer", task.params["seed"]), share)
-            chosen &= ~_held_out(ids, task.params)
-            yield from data["text"].filter(pa.array(chosen)).to_pylist()
-
-
-def _held_out(ids: NDArray[np.uint64], params: Mapping[str, Any]) -> NDArray[np.bool_]:
-    return plan.sampled(keyed(ids, "held out", params["seed"]), params["validation"])
-
-
-def tokenize(task: Task) -> Counts:
-    """The tokenize step, for one part: all ids end to end in `part-NNNNN.bin`, (id, tokens, text_bytes) in Parquet."""
-    loaded, vocabulary = load_tokenizer(task.inputs["tokenizer"], task.params["eos"])
-    encoder = _encoder(loaded)
-    data = shards.read_part(task.inputs["documents"], task.number, ["id", "text"])
-    lengths = np.empty(len(data), np.int64)
-    with storage.open_write(task.file(".bin")) as file:
-        for start in range(0, len(data), ENCODE_BATCH):
-            texts = Texts.of(data["text"].slice(start, ENCODE_BATCH).cast(pa.large_string()).combine_chunks())
-            with task.stage("encode"):
-                ids, offsets = encoder.encode_batch(texts)
-            lengths[start : start + len(texts)] = np.diff(offsets)
-            file.write(ids.astype(vocabulary.dtype).tobytes())
-            task.report((start + len(texts)) / len(data))
-    columns = {"id": data["id"], "tokens": pa.array(lengths), "text_bytes": shards.text_bytes(data["text"])}
-    shards.write(task.file(".parquet"), pa.table(columns))
-    # Every document ends with an EOS, which counts as everywhere else.
-    by = f"tokenizers: {encoder.reason}" if encoder.reason else "tiktoken"
-    return {"documents": len(data), "tokens": int(lengths.sum()) + len(data), "encoded_by": {by: len(data)}}
 
 
 def draw(task: Task) -> Counts:
@@ -116,7 +32,8 @@ def draw(task: Task) -> Counts:
     params = task.params
     indexes = {source: _index(task.inputs[source]) for source in params["weights"]}
     for source, index in indexes.items():
-        indexes[source] = index.append_column("held_out", pa.array(_held_out(index["id"].to_numpy(), params)))
+        held_out = plan.held_out(index["id"].to_numpy(), params["seed"], params["validation"])
+        indexes[source] = index.append_column("held_out", pa.array(held_out))
     unique = {source: _tokens(index.filter(pc.invert(index["held_out"]))) for source, index in indexes.items()}
     plans = plan.plan(unique, params["tokens"], params["weights"], params["max_epochs"])
     listed: list[dict[str, Any]] = []
@@ -141,7 +58,7 @@ def draw(task: Task) -> Counts:
 def _index(folder: str) -> pa.Table:
     """id, tokens (EOS included), text_bytes, part and row of every document of a source."""
     tables = []
-    for part in range(_parts_of(folder)):
+    for part in range(shards.count_parts(folder)):
         data = shards.read_part(folder, part)
         data = data.set_column(1, "tokens", pc.add(data["tokens"], 1))
         data = data.append_column("part", pa.array(np.full(len(data), part, np.int32)))

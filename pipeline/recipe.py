@@ -13,8 +13,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from corpus.strict import Count, Paths, RecipeError, Share, Strict, unknown
 from pipeline.dedup_recipe import Dedup, DedupOverSources, check_across
-from pipeline.strict import Count, Paths, RecipeError, Share, Strict, unknown
 
 
 class Language(Strict):

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 from corpus import storage
+from corpus.strict import RecipeError
 from pipeline import report, steps
 from pipeline.cluster import Cluster
 from pipeline.graph import steps_of
 from pipeline.recipe import Recipe
 from pipeline.steps import Progress, Step
-from pipeline.strict import RecipeError
 from pipeline.summary import summarise
 from pipeline.warm import warm
 

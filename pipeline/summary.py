@@ -10,10 +10,10 @@ from typing import Any
 
 from corpus import storage
 from corpus.counts import merge
+from corpus.strict import RecipeError
 from pipeline import steps
 from pipeline.recipe import Recipe
 from pipeline.steps import Counts, Step
-from pipeline.strict import RecipeError
 
 # The packages whose version can change what comes out.
 PACKAGES = (

@@ -18,7 +18,7 @@ from kernels.lines import find_units
 from kernels.prepare import Work, prepare
 from kernels.texts import Texts
 from mixtures.piece_cache import PieceCache
-from pipeline import copies, documents, judge, keys, mix, near, read, repeated, similar
+from pipeline import copies, documents, judge, keys, near, read, repeated, similar, tokenize
 from pipeline.near_columns import measure_near
 from pipeline.steps import Step
 
@@ -47,7 +47,7 @@ def warm(step: Step, say: Callable[[str], None]) -> None:
         works["overlap"] = (_compare, ())
     elif step.run is repeated.find_repeated or step.run is documents.write:
         works["lines"] = (_drop_lines, ())
-    elif step.run is mix.tokenize:
+    elif step.run is tokenize.encode:
         works = {"pieces": (_cut, ())}
     prepare(works, say)
 

@@ -18,13 +18,13 @@ import pytest
 import yaml
 
 from corpus import storage
+from corpus.strict import RecipeError
 from kernels import signatures
 from kernels.texts import Texts
 from pipeline import group, keys, similar
 from pipeline.cluster import Cluster
 from pipeline.recipe import Recipe
 from pipeline.run import Result, run
-from pipeline.strict import RecipeError
 
 WORDS = [f"word{n}" for n in range(3000)]
 NEAR = {"minhash": {"bands": 14, "rows": 8, "threshold": 0.75}}

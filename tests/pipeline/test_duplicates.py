@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from corpus.strict import RecipeError
 from pipeline import duplicates, inspection
 from pipeline.cli import cli
 from pipeline.duplicates import Run, Wanted
 from pipeline.inspection import visible
-from pipeline.strict import RecipeError
 from pipeline.summary import of_finished
 
 EARLIER = 1 << 63

@@ -22,12 +22,12 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
 
+from corpus.strict import RecipeError
 from pipeline import steps
 from pipeline.cluster import Cluster
 from pipeline.console import warnings
 from pipeline.recipe import load
 from pipeline.run import Result, run
-from pipeline.strict import RecipeError
 from sources.extract import extract
 
 
