@@ -14,7 +14,18 @@ from rich.console import Console
 
 from benchmarks.timing import one_core
 
-PARTS = ("rules", "end-to-end", "libraries", "workers", "startup", "dedup", "dedup-truth", "dedup-memory")
+PARTS = (
+    "rules",
+    "end-to-end",
+    "libraries",
+    "tokens",
+    "training",
+    "workers",
+    "startup",
+    "dedup",
+    "dedup-truth",
+    "dedup-memory",
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

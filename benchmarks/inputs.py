@@ -14,7 +14,7 @@ import click
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from filters import language
-from mixtures import tokenizer
+from mixtures import json_tokenizer
 from pipeline.recipe import Recipe
 from sources.extract import extract
 from sources.pages import Page
@@ -76,10 +76,15 @@ class Inputs:
         return english
 
     @cached_property
+    def texts(self) -> list[str]:
+        """The text of every page that has one, whatever its language."""
+        return _texts(self.files)
+
+    @cached_property
     def tokenizer(self) -> str:
         """A tokenizer.json, trained on the texts before any clock starts."""
         path = self.folder / "tokenizer.json"
-        path.write_text(tokenizer.train(iter(self.english), VOCABULARY, EOS).to_str())
+        path.write_text(json_tokenizer.train(iter(self.english), VOCABULARY, EOS).to_str())
         return str(path)
 
 
@@ -133,11 +138,15 @@ def prepare(
 
 
 def _english(files: Sequence[str]) -> list[str]:
-    pages = [item for file in files for item in read_warc(file) if isinstance(item, Page)]
-    texts = [text for page in pages if (text := extract(page.body, "resiliparse"))]
+    texts = _texts(files)
     labels, scores = language.identify(texts)
     found = zip(texts, labels, scores, strict=True)
     return [text for text, label, score in found if label == "en" and score >= 0.65]
+
+
+def _texts(files: Sequence[str]) -> list[str]:
+    pages = (item for file in files for item in read_warc(file) if isinstance(item, Page))
+    return [text for page in pages if (text := extract(page.body, "resiliparse"))]
 
 
 def _files(pattern: str | None) -> list[str]:

@@ -19,7 +19,6 @@ from filters import reference
 from kernels.signatures import band_hashes
 from kernels.texts import Texts
 from mixtures import tokenizer
-from mixtures.fast_encoder import Encoder
 from sources.extract import extract
 from sources.pages import Page
 from sources.warc import read_warc
@@ -101,7 +100,7 @@ def datasketch_signatures(texts: Sequence[str], permutations: int) -> int:
 
 
 def _encoders(path: str) -> tuple[Callable[[Sequence[str]], int], Callable[[Sequence[str]], int]]:
-    ours = Encoder.of(tokenizer.load(path, EOS)[0])
+    ours = tokenizer.load(path, EOS)
     theirs = Tokenizer.from_file(path)
     # As ours: a page that writes out the name of a special token has written a text.
     theirs.encode_special_tokens = True

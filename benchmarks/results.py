@@ -15,7 +15,7 @@ from benchmarks.inputs import ROOT
 
 PACKAGES = (
     "crawlmill", "datatrove", "trafilatura", "spacy", "fastwarc", "warcio", "resiliparse", "datasketch", "tokenizers",
-    "scikit-learn", "fasttext-numpy2", "numpy", "numba", "pyarrow", "ray",
+    "tiktoken", "gigatoken", "scikit-learn", "fasttext-numpy2", "numpy", "numba", "pyarrow", "ray",
 )  # fmt: skip
 
 # The column for `Rounds.spread`.

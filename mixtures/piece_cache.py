@@ -4,13 +4,15 @@ What goes in: batches of texts. What comes out: all their ids in one array. What
 alone and not on what came before it, and the cache keeps to about 150 MB: when it is full it starts anew.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import pieces
+from kernels import pieces, split_pieces
+from kernels.split_pieces import Form
 from kernels.texts import Texts
+from mixtures.byte_level import CL100K, GPT2, GPT2_WITH_SINGLE_DIGITS, LLAMA3, O200K, QWEN
 
 # A table is at most half full: about a million pieces, 48 MB. It grows with them, so that it stays in a processor's own
 # memory while it can.
@@ -22,17 +24,27 @@ STORED_IDS = 1 << 23
 # Pieces between one look at what is new and the next.
 CHUNK = 1 << 14
 
+# What kernels ask for the pieces of each pattern.
+_SINGLE_DIGITS = {GPT2: False, GPT2_WITH_SINGLE_DIGITS: True}
+_FORMS = {
+    LLAMA3: Form(numbers=3, cased=False, space_at_end=False),
+    QWEN: Form(numbers=1, cased=False, space_at_end=False),
+    CL100K: Form(numbers=3, cased=False, space_at_end=True),
+    O200K: Form(numbers=3, cased=True, space_at_end=False),
+}
 
-# The ids of pieces, end to end, and how many each has.
-Merge = Callable[[Sequence[str]], tuple[NDArray[np.uint32], NDArray[np.int64]]]
+# The ids of some pieces of data with these bounds, end to end, and how many each has.
+Merge = Callable[
+    [NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.uint32], NDArray[np.int64]]
+]
 
 
 class PieceCache:
-    """Ids by pieces of GPT-2's pattern. `merge` gives those of new ones; `single_digits`: see `kernels/pieces.py`."""
+    """Ids by pieces of one of `byte_level`'s patterns; `merge` gives those of new ones."""
 
-    def __init__(self, merge: Merge, single_digits: bool) -> None:
+    def __init__(self, merge: Merge, pattern: str) -> None:
         self._merge = merge
-        self._single_digits = single_digits
+        self._pattern = pattern
         self._clear()
 
     def _clear(self, size: int = 0) -> None:
@@ -53,13 +65,25 @@ class PieceCache:
         text, at, done = 0, int(texts.offsets[0]), 0
         while text < len(texts):
             ends = offsets[text + 1 :]
-            after, at, count = pieces.cut(
-                texts.data, texts.offsets, self._single_digits, pieces.kinds(), (text, at), bounds, offsets[1:], unknown
-            )
+            after, at, count = self._cut(texts, (text, at), bounds, offsets[1:], unknown)
             found = self._look_up(texts.data, bounds[: count + 1])
             done = pieces.copy_ids(found, self._bounds, self._ids, ends[: after - text], out, done)
             text = after
         return out[:done], offsets, unknown
+
+    def _cut(
+        self,
+        texts: Texts,
+        place: tuple[int, int],
+        bounds: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        unknown: NDArray[np.bool_],
+    ) -> tuple[int, int, int]:
+        if form := _FORMS.get(self._pattern):
+            kinds = split_pieces.kinds()
+            return split_pieces.cut(texts.data, texts.offsets, form, kinds, place, bounds, ends, unknown)
+        single_digits = _SINGLE_DIGITS[self._pattern]
+        return pieces.cut(texts.data, texts.offsets, single_digits, pieces.kinds(), place, bounds, ends, unknown)
 
     def _look_up(self, data: NDArray[np.uint8], bounds: NDArray[np.int64]) -> NDArray[np.uint32]:
         """The number of each piece, after merging those that are new."""
@@ -72,9 +96,7 @@ class PieceCache:
         )
         new = new[: self._pieces - before]
         if len(new):
-            view = data.data
-            places = zip(bounds[new].tolist(), bounds[new + 1].tolist(), strict=True)
-            ids, counts = self._merge([str(view[start:end], "utf-8") for start, end in places])
+            ids, counts = self._merge(data, bounds, new)
             first = self._bounds[before]
             self._bounds[before + 1 : self._pieces + 1] = first + np.cumsum(counts)
             self._ids[first : first + len(ids)] = ids

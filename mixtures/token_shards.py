@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from corpus import storage
+from mixtures import token_stream
+from mixtures.token_stream import Layout
 
 Split = Literal["train", "validation"]
 Dtype = Literal["uint16", "uint32"]
@@ -30,9 +32,6 @@ IDX_MAGIC = b"MMIDIDX\0\0"
 IDX_VERSION = 1
 # Megatron has no uint32; ids below 2^31 have the same bytes in its int32.
 IDX_DTYPE_CODES: dict[Dtype, int] = {"uint16": 8, "uint32": 4}
-# Hashing and writing this many tokens at a time bounds the memory and costs next to nothing per document.
-CHUNK_TOKENS = 1 << 20
-HASH_BYTES = 1 << 22
 
 
 class DamagedShardError(ValueError):
@@ -61,11 +60,10 @@ class Vocabulary(_Record):
         return "uint16" if self.size <= 65_500 else "uint32"
 
 
-class ShardEntry(_Record):
-    """What the manifest says of one shard. `tokens`, `min_id` and `max_id` count the EOS, `text_bytes` does not."""
+class Entry(_Record):
+    """What a manifest says of one file. `tokens`, `min_id` and `max_id` count the EOS, `text_bytes` does not."""
 
     file: str
-    source: str
     split: Split
     tokens: int
     documents: int
@@ -74,19 +72,56 @@ class ShardEntry(_Record):
     min_id: int
     max_id: int
     sha256: str
+
+
+class ShardEntry(Entry):
+    """What the manifest says of one shard, which has one source, and of its index."""
+
+    source: str
     idx_sha256: str
 
 
-class Manifest(_Record):
-    """`manifest.json`: the shards in the order of their file names, and what all of them share."""
+class Origin(_Record):
+    """What all files of a folder share. `tokenizer_file` lies beside them; `eos` is the text of the EOS id."""
 
     vocabulary_size: int
     eos_id: int
+    eos: str
     dtype: Dtype
+    tokenizer_file: str
     tokenizer_sha256: str
     recipe_hash: str
     seed: int
     version: str
+
+    @classmethod
+    def of(
+        cls,
+        vocabulary: Vocabulary,
+        *,
+        eos: str,
+        tokenizer_file: str,
+        tokenizer_sha256: str,
+        recipe_hash: str,
+        seed: int,
+        version: str,
+    ) -> Self:
+        return cls(
+            vocabulary_size=vocabulary.size,
+            eos_id=vocabulary.eos_id,
+            eos=eos,
+            dtype=vocabulary.dtype,
+            tokenizer_file=tokenizer_file,
+            tokenizer_sha256=tokenizer_sha256,
+            recipe_hash=recipe_hash,
+            seed=seed,
+            version=version,
+        )
+
+
+class Manifest(Origin):
+    """`manifest.json`: the shards in the order of their file names, and what all of them share."""
+
     shards: tuple[ShardEntry, ...]
 
 
@@ -110,11 +145,11 @@ class TokenShards:
 
     def tokens(self, entry: ShardEntry) -> NDArray[Any]:
         """All ids of a shard, EOS included, memory-mapped where the file is local."""
-        return storage.read_array(storage.join(self.folder, entry.file), _stored(self.manifest.dtype))
+        return storage.read_array(storage.join(self.folder, entry.file), stored(self.manifest.dtype))
 
     def offsets(self, entry: ShardEntry) -> NDArray[np.int64]:
         """int64[documents + 1]: document i is `tokens[offsets[i]:offsets[i + 1]]`, its EOS the last of them."""
-        idx = storage.read_bytes(storage.join(self.folder, _idx_name(entry.file)))
+        idx = storage.read_bytes(storage.join(self.folder, idx_name(entry.file)))
         lengths = np.frombuffer(idx, "<i4", entry.documents, IDX_HEADER.size)
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
@@ -139,59 +174,35 @@ def write_shard(
         raise ValueError(f"source {source!r} gives its token files their name: use letters, digits, . _ + and - only")
     file = f"{source}-validation-{number:05d}.bin" if split == "validation" else f"{source}-{number:05d}.bin"
     path = storage.join(folder, file)
-    digest = hashlib.sha256()
-    lengths: list[int] = []
-    low, high = vocabulary.eos_id, vocabulary.eos_id
     with storage.open_write(path) as out:
-        for chunk in _chunks(_checked(documents, vocabulary, path, lengths)):
-            low, high = min(low, int(chunk.min())), max(high, int(chunk.max()))
-            digest.update(chunk.data)
-            out.write(chunk.data)
-        if not lengths:
-            raise ValueError(f"{path}: no documents to write; leave the shard out")
-    idx = _idx_bytes(np.array(lengths, "<i4"), vocabulary.dtype)
-    storage.write_bytes(storage.join(folder, _idx_name(file)), idx)
-    tokens = sum(lengths)
+        found = token_stream.write(out, documents, layout(vocabulary), path)
+    idx = idx_bytes(found.lengths, vocabulary.dtype)
+    storage.write_bytes(storage.join(folder, idx_name(file)), idx)
     return ShardEntry(
         file=file,
         source=source,
         split=split,
-        tokens=tokens,
-        documents=len(lengths),
-        bytes=tokens * _stored(vocabulary.dtype).itemsize,
+        tokens=found.tokens,
+        documents=len(found.lengths),
+        bytes=found.tokens * stored(vocabulary.dtype).itemsize,
         text_bytes=text_bytes,
-        min_id=low,
-        max_id=high,
-        sha256=digest.hexdigest(),
+        min_id=found.low,
+        max_id=found.high,
+        sha256=found.sha256,
         idx_sha256=hashlib.sha256(idx).hexdigest(),
     )
 
 
-def write_manifest(
-    folder: str,
-    entries: Iterable[ShardEntry],
-    *,
-    vocabulary: Vocabulary,
-    tokenizer_sha256: str,
-    recipe_hash: str,
-    seed: int,
-    version: str,
-) -> Manifest:
-    """Write `manifest.json`; the order of `entries` does not matter. Raises `ValueError` if two name the same file."""
+def write_manifest(folder: str, entries: Iterable[ShardEntry], origin: Origin) -> Manifest:
+    """Write `manifest.json`; the order of `entries` does not matter. Raises `ValueError` if two name the same file.
+
+    The tokenizer's file is to be there already.
+    """
     shards = sorted(entries, key=lambda entry: entry.file)
     for first, second in itertools.pairwise(shards):
         if first.file == second.file:
             raise ValueError(f"{storage.join(folder, first.file)} was written twice, by {first} and by {second}")
-    manifest = Manifest(
-        vocabulary_size=vocabulary.size,
-        eos_id=vocabulary.eos_id,
-        dtype=vocabulary.dtype,
-        tokenizer_sha256=tokenizer_sha256,
-        recipe_hash=recipe_hash,
-        seed=seed,
-        version=version,
-        shards=tuple(shards),
-    )
+    manifest = Manifest(**origin.model_dump(), shards=tuple(shards))
     storage.write_json(storage.join(folder, MANIFEST), manifest.model_dump(mode="json"))
     return manifest
 
@@ -205,65 +216,26 @@ def read_manifest(folder: str) -> Manifest:
         raise ValueError(f"{path} is not a manifest of token shards: {error}") from error
 
 
-def verify(folder: str) -> Manifest:
-    """Read every file of the folder and raise `DamagedShardError` at the first that is not as it was written."""
-    manifest = read_manifest(folder)
-    for entry in manifest.shards:
-        bin_path = storage.join(folder, entry.file)
-        _check_size(bin_path, entry.bytes)
-        _check_sha256(bin_path, entry.sha256)
-        idx_path = storage.join(folder, _idx_name(entry.file))
-        _check_size(idx_path, 42 + 20 * entry.documents)
-        _check_sha256(idx_path, entry.idx_sha256)
-    return manifest
+def layout(vocabulary: Vocabulary) -> Layout:
+    return Layout(stored(vocabulary.dtype), vocabulary.size, vocabulary.eos_id)
 
 
-def _checked(
-    documents: Iterable[NDArray[Any]], vocabulary: Vocabulary, path: str, lengths: list[int]
-) -> Iterator[NDArray[Any]]:
-    """Every document in the stored dtype and its EOS after it; the length of both goes to `lengths`."""
-    stored = _stored(vocabulary.dtype)
-    eos = np.array([vocabulary.eos_id], stored)
-    for number, document in enumerate(documents):
-        low, high = (int(document.min()), int(document.max())) if document.size else (0, 0)
-        if low < 0 or high >= vocabulary.size:
-            bad = low if low < 0 else high
-            raise ValueError(f"{path}: document {number} has id {bad}; the vocabulary ends at {vocabulary.size - 1}")
-        if (document == vocabulary.eos_id).any():
-            raise ValueError(f"{path}: document {number} has the EOS id {vocabulary.eos_id} inside; encode it as text")
-        lengths.append(document.size + 1)
-        yield document.astype(stored)
-        yield eos
+def stored(dtype: Dtype) -> np.dtype[Any]:
+    """Little-endian on every machine: the files travel."""
+    return np.dtype(dtype).newbyteorder("<")
 
 
-def _chunks(arrays: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    held: list[NDArray[Any]] = []
-    tokens = 0
-    for array in arrays:
-        held.append(array)
-        tokens += array.size
-        if tokens >= CHUNK_TOKENS:
-            yield np.concatenate(held)
-            held, tokens = [], 0
-    if held:
-        yield np.concatenate(held)
-
-
-def _idx_bytes(lengths: NDArray[np.int32], dtype: Dtype) -> bytes:
-    pointers = (np.cumsum(lengths, dtype="<i8") - lengths) * _stored(dtype).itemsize
-    # One sequence is one document, so the documents' first sequences simply count.
-    documents = np.arange(len(lengths) + 1, dtype="<i8")
-    header = IDX_HEADER.pack(IDX_MAGIC, IDX_VERSION, IDX_DTYPE_CODES[dtype], len(lengths), len(documents))
-    return header + lengths.tobytes() + pointers.tobytes() + documents.tobytes()
-
-
-def _idx_name(file: str) -> str:
+def idx_name(file: str) -> str:
     return file.removesuffix(".bin") + ".idx"
 
 
-def _stored(dtype: Dtype) -> np.dtype[Any]:
-    """Little-endian on every machine: the files travel."""
-    return np.dtype(dtype).newbyteorder("<")
+def idx_bytes(lengths: NDArray[np.int64], dtype: Dtype) -> bytes:
+    """All of the index of documents with so many tokens each."""
+    pointers = (np.cumsum(lengths, dtype="<i8") - lengths) * stored(dtype).itemsize
+    # One sequence is one document, so the documents' first sequences simply count.
+    documents = np.arange(len(lengths) + 1, dtype="<i8")
+    header = IDX_HEADER.pack(IDX_MAGIC, IDX_VERSION, IDX_DTYPE_CODES[dtype], len(lengths), len(documents))
+    return header + lengths.astype("<i4").tobytes() + pointers.astype("<i8").tobytes() + documents.tobytes()
 
 
 def _check_size(path: str, wanted: int) -> None:
@@ -271,12 +243,3 @@ def _check_size(path: str, wanted: int) -> None:
         raise DamagedShardError(f"{path} is missing; the manifest wants {wanted:,} bytes. Write the folder again")
     if (got := storage.size(path)) != wanted:
         raise DamagedShardError(f"{path} has {got:,} bytes; the manifest wants {wanted:,}. Write the folder again")
-
-
-def _check_sha256(path: str, wanted: str) -> None:
-    digest = hashlib.sha256()
-    with storage.open_read(path) as file:
-        while block := file.read(HASH_BYTES):
-            digest.update(block)
-    if (got := digest.hexdigest()) != wanted:
-        raise DamagedShardError(f"{path} has sha256 {got}; the manifest wants {wanted}. Write the folder again")

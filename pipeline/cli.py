@@ -14,7 +14,7 @@ from rich.progress import TaskID
 from corpus import storage
 from corpus.strict import RecipeError
 from pipeline import console as terminal
-from pipeline import inspection
+from pipeline import inspection, mix_plan, token_commands, train_command
 from pipeline import report as report_page
 from pipeline.cluster import Cluster
 from pipeline.recipe import load
@@ -99,6 +99,17 @@ def report(run_folder: str, open_page: bool) -> None:
 cli.add_command(
     example("crawlmill inspect runs/pages --duplicates --reason near_duplicate --limit 50")(inspection.inspect)
 )
+cli.add_command(mix_plan.mixing, "mix")
+cli.add_command(token_commands.tokens)
+example("crawlmill mix plan runs/pages --set mixture.tokens=20_000_000")(mix_plan.plan_mixture)
+example("crawlmill tokens inspect runs/pages/tokens")(token_commands.inspect)
+example("crawlmill tokens verify runs/pages/tokens")(token_commands.verify_shards)
+example("crawlmill tokens cat runs/pages/tokens --source web --limit 3")(token_commands.cat)
+
+
+cli.add_command(example("crawlmill train --data demo/run/tokens --out demo/gpt --set steps=100")(train_command.train))
+cli.add_command(example("crawlmill sample demo/gpt --prompt Modules --tokens 50")(train_command.sample))
+cli.add_command(example("crawlmill export demo/gpt --out demo/gpt/huggingface")(train_command.export))
 
 
 @example("crawlmill crawl-docs --out demo/crawl --pages 1800")

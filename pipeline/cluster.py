@@ -92,7 +92,9 @@ class Cluster:
                 try:
                     yield running.pop(done), ray.get(done)
                 except ray.exceptions.RayTaskError as error:
-                    raise error.as_instanceof_cause() from None
+                    # What a user can mend is said in its own words; a bug needs the worker's traceback.
+                    mendable = isinstance(error.cause, ValueError | OSError)
+                    raise (error.cause if mendable else error.as_instanceof_cause()) from None
 
     def _connect(self) -> Any:
         # Ray asks for this choice to be made; without it every start prints a warning.

@@ -40,6 +40,7 @@ def _duration(seconds: float) -> str:
 # What the other steps count, and what it is called.
 _UNITS = {
     "tokens": "tokens",
+    "texts": "documents",
     "judged": "documents",
     "compared": "documents",
     "pages": "pages",
@@ -108,7 +109,7 @@ class StepLines:
             self.live.update(row)
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for n, column in enumerate(columns):
         table.add_column(column, justify="right" if n else "left", overflow="fold")
@@ -123,16 +124,16 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
         (name, s["read"], s["kept"], sum(s["dropped"].values()), len(s["unreadable"]), _or_dash(s["unique_tokens"]))
         for name, s in summary["sources"].items()
     ]
-    made = [_table("Documents", ["source", "read", "kept", "dropped", "unreadable", "tokens kept"], rows)]
+    made = [table("Documents", ["source", "read", "kept", "dropped", "unreadable", "tokens kept"], rows)]
     reasons = [
         (name, reason, count, f"{count / source['read']:.1%}")
         for name, source in summary["sources"].items()
         for reason, count in sorted(source["dropped"].items(), key=lambda item: -item[1])
     ]
     if reasons:
-        made.append(_table("Dropped", ["source", "reason", "documents", "of read"], reasons))
+        made.append(table("Dropped", ["source", "reason", "documents", "of read"], reasons))
     if summary["mixture"]:
-        made.append(_mixture_table(summary))
+        made.append(mixture_table("Mixture", summary["mixture"], realised=True))
     if summary["proxy"]:
         made.append(_proxy_table(summary["proxy"]))
     return made
@@ -142,35 +143,46 @@ def _or_dash(value: object) -> object:
     return "-" if value is None else value
 
 
-def _mixture_table(summary: Mapping[str, Any]) -> Table:
-    mixture = summary["mixture"]
+def mixture_table(title: str, mixture: Mapping[str, Any], realised: bool) -> Table:
+    """What each source was asked for and what it gives; `realised` adds the share that came of it."""
     total = max(sum(source["tokens"] for source in mixture.values()), 1)
     rows = [
         (
             name,
-            f"{source['weight']:.1%}",
-            f"{source['tokens'] / total:.1%}",
+            "-" if source["weight"] is None else f"{source['weight']:g}",
+            f"{source['share']:.2%}",
+            *([f"{source['tokens'] / total:.2%}"] if realised else []),
+            f"{source['epochs']:.2f}",
             source["unique_tokens"],
             source["tokens"],
-            f"{source['epochs']:.2f}",
+            source["repeated_tokens"],
             source["missing_tokens"],
         )
         for name, source in mixture.items()
     ]
-    return _table("Mixture", ["source", "wanted", "realised", "unique tokens", "tokens", "epochs", "missing"], rows)
+    columns = ["source", "weight", "wanted", *(["realised"] if realised else []), "epochs", "unique tokens", "tokens"]
+    return table(title, [*columns, "repeated", "missing"], rows)
 
 
 def _proxy_table(proxy: Mapping[str, Any]) -> Table:
-    rows: list[Sequence[object]] = []
-    if proxy["validation"]:
-        named = {**proxy["validation"]["sources"], "all": proxy["validation"]["overall"]}
-        for name, loss in named.items():
-            bits = (f"{loss['bits_per_byte']:.3f}", f"{loss['unigram_bits_per_byte']:.3f}")
-            rows.append((name, loss["tokens"], f"{loss['nats_per_token']:.3f}", *bits))
     size = f"{proxy['parameters']:,} parameters, {proxy['steps']:,} steps, {proxy['train_tokens']:,} tokens"
     loss = f"training loss {proxy['final_loss']:.3f} nats a token, unigram entropy {proxy['unigram_entropy']:.3f}"
-    title = f"Proxy: {size}; {loss}"
-    return _table(title, ["validation", "tokens", "nats per token", "bits per byte", "unigram bits per byte"], rows)
+    return losses(f"Proxy: {size}; {loss}", proxy["validation"], proxy["unigram"])
+
+
+def losses(title: str, validation: Mapping[str, Any] | None, unigram: Mapping[str, Any] | None = None) -> Table:
+    """Losses on held-out text, source by source, and what token frequencies alone give, where that is known."""
+    columns = ["validation", "tokens", "nats per token", "bits per byte"]
+    rows: list[Sequence[object]] = []
+    for name, loss in _with_all(validation).items():
+        bits = [f"{loss['bits_per_byte']:.3f}"]
+        bits += [f"{_with_all(unigram)[name]['bits_per_byte']:.3f}"] if unigram else []
+        rows.append((name, loss["tokens"], f"{loss['nats_per_token']:.3f}", *bits))
+    return table(title, [*columns, "unigram bits per byte"] if unigram else columns, rows)
+
+
+def _with_all(validation: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {**validation["sources"], "all": validation["overall"]} if validation else {}
 
 
 def warnings(summary: Mapping[str, Any]) -> list[str]:
@@ -192,6 +204,8 @@ def warnings(summary: Mapping[str, Any]) -> list[str]:
                 f"{name}: {source['missing_tokens']:,} tokens fewer than its weight asks for: it has "
                 f"{source['unique_tokens']:,} and mixture.max_epochs does not let it repeat them more often"
             )
+        elif not source["unique_tokens"]:
+            said.append(f"{name}: has no tokens, so that its epochs in the mixture are none")
     return said
 
 

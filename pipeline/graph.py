@@ -3,6 +3,7 @@
     each source:  read ─► (reference) ─► filter ─► (dedup_graph) ─► documents ─► tokenize ─┐
                                                                         └─► tokenizer ◄────┤
                                                                             mixture ◄──────┴─► tokens ─► proxy
+                                                                                               (llmc, text)
 
 What stays true: a step's parameters hold all that its output depends on and nothing else, so that a changed bound
 leaves the read step alone and another number of workers changes nothing.
@@ -18,7 +19,8 @@ from filters import rules
 from filters.family import Family
 from filters.language import check_languages
 from mixtures import tokenizer
-from pipeline import judge, keys, mix, prove, read, tokenize
+from mixtures.mixture import Mixture
+from pipeline import interleaved, judge, keys, mix, prove, read, tokenize
 from pipeline.dedup_graph import Chain, dedup_steps, near_of
 from pipeline.recipe import JsonlSource, Recipe, Source, WarcSource
 from pipeline.steps import Step
@@ -152,39 +154,46 @@ def _reference_step(
 def _mixture_steps(recipe: Recipe, documents: Mapping[str, Step]) -> list[Step]:
     if recipe.mixture is None or recipe.tokens is None:
         return []
-    weights = {source: weight for source, weight in recipe.mixture.weights.items() if weight > 0}
-    mixed = {source: documents[source] for source in weights}
-    config = recipe.tokens.tokenizer
-    drawn = {"seed": recipe.seed, "validation": recipe.mixture.validation, "weights": weights}
-    learnt = Step("tokenizer", tokenize.learn_tokenizer, {"tokenizer": _tokenizer(recipe), **drawn}, mixed)
-    eos = {"eos": config.eos}
+    mixed = {source: documents[source] for source in recipe.mixture.mixed(recipe.sources)}
+    learnt = _tokenizer_step(recipe, recipe.mixture, mixed)
+    eos = {"eos": learnt.params["tokenizer"]["eos"]}
     encoded = {
         source: Step(
             f"{source}.tokenize", tokenize.encode, eos, {"documents": step, "tokenizer": learnt}, _numbers(step)
         )
         for source, step in mixed.items()
     }
-    size = {"tokens": recipe.mixture.tokens, "max_epochs": recipe.mixture.max_epochs}
-    mixture = Step("mixture", mix.draw, {**drawn, **size, "shard_tokens": recipe.tokens.shard_tokens}, encoded)
-    tokens = Step(
-        "tokens",
-        mix.write_tokens,
-        {**eos, "seed": recipe.seed, "recipe_hash": recipe.hash()},
-        {"mixture": mixture, "tokenizer": learnt, **encoded},
-        mix.listed_shards,
-        mix.finish_tokens,
-    )
-    return [learnt, *encoded.values(), mixture, tokens, *_proxy_step(recipe, tokens)]
+    drawn = {"mixture": recipe.mixture.model_dump(), "shard_tokens": recipe.tokens.shard_tokens, "seed": recipe.seed}
+    mixture = Step("mixture", mix.draw, drawn, encoded)
+    params = {**eos, "seed": recipe.seed, "recipe_hash": recipe.hash()}
+    inputs = {"mixture": mixture, "tokenizer": learnt, **{step.name: step for step in encoded.values()}}
+    tokens = Step("tokens", mix.write_tokens, params, inputs, mix.listed_shards, mix.finish_tokens)
+    also = []
+    if "llm.c" in recipe.tokens.also:
+        also.append(Step("llmc", interleaved.write_llmc, params, inputs, interleaved.listed, interleaved.finish_llmc))
+    if "text" in recipe.tokens.also:
+        inputs = {"mixture": mixture, **{step.name: step for step in mixed.values()}}
+        also.append(Step("text", interleaved.write_text, {}, inputs, interleaved.listed))
+    return [learnt, *encoded.values(), mixture, tokens, *also, *_proxy_step(recipe, tokens)]
+
+
+def _tokenizer_step(recipe: Recipe, mixture: Mixture, mixed: Mapping[str, Step]) -> Step:
+    """A tokenizer that is given depends on no text, so that another mixture leaves it and all token ids alone."""
+    params = {"tokenizer": _tokenizer(recipe)}
+    if params["tokenizer"]["file"]:
+        return Step("tokenizer", tokenize.learn_tokenizer, params)
+    sample = {"seed": recipe.seed, "validation": mixture.validation, "mixture": mixture.for_shares()}
+    return Step("tokenizer", tokenize.learn_tokenizer, {**params, **sample}, mixed)
 
 
 def _tokenizer(recipe: Recipe) -> dict[str, Any]:
     assert recipe.tokens
     config = recipe.tokens.tokenizer
     if config.file is None:
-        return config.model_dump()
+        return {**config.model_dump(), "eos": config.eos or tokenizer.END_OF_TEXT}
     try:
-        tokenizer.load(config.file, config.eos)
-        return {**config.model_dump(), "fingerprint": storage.fingerprint(config.file)}
+        given = tokenizer.adopt(config.file, config.pattern, config.eos, config.eos_id)
+        return {**config.model_dump(), "eos": given.eos, "fingerprint": storage.fingerprint(config.file)}
     except (OSError, ValueError) as error:
         raise RecipeError(f"tokens.tokenizer.file: {error}") from error
 
@@ -194,4 +203,6 @@ def _proxy_step(recipe: Recipe, tokens: Step) -> list[Step]:
         return []
     if importlib.util.find_spec("torch") is None:
         raise RecipeError('proxy: training needs torch; install it with: pip install "crawlmill[train]"')
-    return [Step("proxy", prove.train, {"seed": recipe.seed, **recipe.proxy.model_dump()}, {"tokens": tokens})]
+    return [
+        Step("proxy", prove.train, {"seed": recipe.seed, "training": recipe.proxy.model_dump()}, {"tokens": tokens})
+    ]

@@ -6,18 +6,18 @@ torch is imported when the step runs and not before, since nothing else needs it
 from dataclasses import asdict
 
 from pipeline.steps import Counts, Task
+from trainer.config import Training
 
 
 def train(task: Task) -> Counts:
-    from trainer.train import ProxyConfig, train_proxy
+    from trainer.proxy import train_proxy
 
-    config = {key: value for key, value in task.params.items() if key != "seed"}
-    steps = task.params["steps"]
+    config = Training.model_validate(task.params["training"])
     result = train_proxy(
         task.inputs["tokens"],
-        ProxyConfig(**config),
+        config,
         task.params["seed"],
-        progress=lambda step, loss: task.report(step / steps),
+        progress=lambda step, loss: task.report(step / config.steps),
     )
     # Seconds are in timing.json: what is counted is the same on every run.
     return {"proxy": {key: value for key, value in asdict(result).items() if key != "seconds"}}

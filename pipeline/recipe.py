@@ -6,15 +6,16 @@ does not pass is one `RecipeError` that lists every problem with the path of its
 
 import hashlib
 import json
-from collections.abc import Hashable
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from corpus.strict import Count, Paths, RecipeError, Share, Strict, unknown
+from corpus.strict import Count, Paths, Share, Strict, as_list
+from mixtures.mixture import Mixture
+from pipeline import configuration
 from pipeline.dedup_recipe import Dedup, DedupOverSources, check_across
+from trainer.config import Training
 
 
 class Language(Strict):
@@ -66,52 +67,37 @@ class JsonlSource(Source):
 AnySource = Annotated[WarcSource | JsonlSource, Field(discriminator="kind")]
 
 
-class Mixture(Strict):
-    """`tokens` in all, shared by `weights`; no source is repeated more than `max_epochs` times.
-
-    `validation` is the share of each source's documents held out for the proxy's validation loss.
-    """
-
-    tokens: Count
-    weights: Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1)]
-    max_epochs: Annotated[float, Field(gt=0)] = 4.0
-    validation: Annotated[float, Field(ge=0, lt=1)] = 0.02
-
-    @model_validator(mode="after")
-    def _weights_weigh(self) -> "Mixture":
-        if sum(self.weights.values()) <= 0:
-            raise PydanticCustomError("weights", "the weights sum to 0; give at least one source a weight above 0")
-        return self
-
-
 class Tokenizer(Strict):
-    """Either `train`, the size of a byte-level BPE vocabulary, or `file`, a tokenizer.json with its `eos` token."""
+    """Either `train`, the size of a byte-level BPE vocabulary, or `file`: a tokenizer.json, a tiktoken file with its
+    `pattern` and, where it is not the next one, the id of its end token, or a SentencePiece model.
+
+    `eos` ends documents: "<|endoftext|>" or, of a SentencePiece model, its own unless given.
+    """
 
     train: Annotated[int, Field(ge=257)] | None = None
     file: str | None = None
-    eos: str = "<|endoftext|>"
+    pattern: str | None = None
+    eos: Annotated[str, Field(min_length=1)] | None = None
+    eos_id: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Tokenizer":
         if (self.train is None) == (self.file is None):
-            raise PydanticCustomError("tokenizer", "give one of: train (a vocabulary size), file (a tokenizer.json)")
+            raise PydanticCustomError(
+                "tokenizer",
+                "give one of: train (a vocabulary size), file (a tokenizer.json, tiktoken file or SentencePiece model)",
+            )
+        if self.file is None and (self.pattern, self.eos_id) != (None, None):
+            raise PydanticCustomError("tokenizer", "pattern and eos_id are for a tiktoken file; leave them out")
         return self
 
 
 class Tokens(Strict):
+    """`also` names formats to write besides Megatron's: files of llm.c, and texts for trainers that read these."""
+
     tokenizer: Tokenizer
     shard_tokens: Count = 100_000_000
-
-
-class Proxy(Strict):
-    """The small GPT that is trained on the token shards. `batch` is in rows of `context` tokens."""
-
-    layers: Count = 4
-    width: Count = 128
-    steps: Count = 200
-    context: Count = 256
-    batch: Count = 8
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    also: Annotated[list[Literal["llm.c", "text"]], BeforeValidator(as_list)] = Field(default_factory=list)
 
 
 class Recipe(Strict):
@@ -121,7 +107,7 @@ class Recipe(Strict):
     dedup: DedupOverSources = DedupOverSources()
     mixture: Mixture | None = None
     tokens: Tokens | None = None
-    proxy: Proxy | None = None
+    proxy: Training | None = None
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "Recipe":
@@ -129,94 +115,20 @@ class Recipe(Strict):
             raise PydanticCustomError("pair", "give both mixture and tokens, or neither to stop at documents")
         if self.proxy and not self.tokens:
             raise PydanticCustomError("pair", "proxy needs mixture and tokens: it trains on their shards")
-        for name in self.mixture.weights if self.mixture else ():
-            if name not in self.sources:
-                text = "mixture.weights: " + unknown(name, self.sources, "source")
-                raise PydanticCustomError("weights", "{text}", {"text": text})
+        if self.mixture:
+            self.mixture.check(self.sources)
         check_across(self.dedup, {name: source.dedup for name, source in self.sources.items()})
         return self
 
     def hash(self) -> str:
         """Names the recipe in manifests: sha256 over its canonical JSON with defaults filled in.
 
-        `proxy` is left out: it looks at the data and changes nothing about it.
+        What looks at the data and changes nothing about it is left out: `proxy`, and what `tokens.also` is written.
         """
-        return hashlib.sha256(json.dumps(self.model_dump(exclude={"proxy"}), sort_keys=True).encode()).hexdigest()
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as people write it: `no` is the Norwegian language, not false, and a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f'key "{key}" is given twice', problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_BOOL = "tag:yaml.org,2002:bool"
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL or letter in "tTfF"]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def parse_yaml(text: str, name: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{name} is not valid YAML: {error}") from error
-
-
-def override(data: Any, assignment: str) -> None:
-    """Apply one `--set dotted.key=value` to the recipe's mapping; the value is read as YAML."""
-    key, equals, value = assignment.partition("=")
-    if not equals or not key:
-        raise RecipeError(f"--set {assignment}: write it as dotted.key=value, for example --set proxy.steps=50")
-    *parents, last = key.split(".")
-    for depth, parent in enumerate(parents):
-        if data.get(parent) is None:
-            data[parent] = {}
-        data = data[parent]
-        if not isinstance(data, dict):
-            raise RecipeError(f"--set {assignment}: {'.'.join(parents[: depth + 1])} holds a value, not keys")
-    data[last] = parse_yaml(value, f"--set {key}")
-
-
-def _problem(error: ErrorDetails, data: Any) -> str:
-    """One line for one problem: the key's path as the user wrote it, what is wrong, and the value.
-
-    pydantic puts the names of union members in its locations; they are not in the recipe, so they are left out.
-    """
-    path: list[str] = []
-    for place, part in enumerate(error["loc"], 1):
-        inside = (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int))
-        if inside:
-            data = data[part]
-        if inside or (error["type"] == "missing" and place == len(error["loc"])):
-            path.append(str(part))
-    context = error.get("ctx", {})
-    path += [context["key"]] if "key" in context else []
-    value = f", not {error['input']!r}" if isinstance(error["input"], str | int | float | None) else ""
-    return f"{'.'.join(path)}: {error['msg'].replace('Input should', 'should')}{value}".removeprefix(": ")
+        data = self.model_dump(exclude={"proxy": True, "tokens": {"also"}})
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read and check the recipe at `path`. Raises `RecipeError`."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            data = parse_yaml(file.read(), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read: {error}") from error
-    if not isinstance(data, dict):
-        raise RecipeError(f"{path} holds no recipe: expected keys such as name and sources")
-    for assignment in overrides:
-        override(data, assignment)
-    try:
-        return Recipe.model_validate(data)
-    except ValidationError as error:
-        problems = sorted({_problem(e, data) for e in error.errors()})
-        raise RecipeError("\n  ".join([f"{path} cannot run:", *problems])) from error
+    return configuration.read(path, Recipe, overrides)

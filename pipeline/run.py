@@ -3,16 +3,15 @@
 What comes out, in the run's folder: `steps/`, `summary.json`, `report.html`, and `recipe.yaml` as it was run.
 """
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from corpus import storage
+from corpus.lock import alone_in
 from corpus.strict import RecipeError
 from pipeline import report, steps
 from pipeline.cluster import Cluster
@@ -21,6 +20,9 @@ from pipeline.recipe import Recipe
 from pipeline.steps import Progress, Step
 from pipeline.summary import summarise
 from pipeline.warm import warm
+
+# Steps whose output is what a run is for: it is found in the run's folder under the step's name.
+LINKED = ("tokens", "llmc", "text")
 
 
 @dataclass(frozen=True)
@@ -44,29 +46,8 @@ def run(
         if storage.same_place(earlier, root):
             raise RecipeError(f"dedup.against: {earlier} is the folder of this run; name another by --out")
     all_steps = steps_of(recipe)
-    with _alone(root):
+    with alone_in(root):
         return _run(recipe, root, all_steps, cluster, show, say)
-
-
-@contextlib.contextmanager
-def _alone(root: str) -> Iterator[None]:
-    """Two runs in one folder would clear away each other's unfinished files, so the second is refused.
-
-    The system lets go of the lock however a run ends. A remote store has none: there it is up to the user.
-    """
-    path = storage.local_path(storage.join(root, ".lock"))
-    if path is None:
-        yield
-        return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RecipeError(
-                f"another run is at work in {root}; wait for it, or give another folder by --out"
-            ) from error
-        yield
 
 
 def _run(
@@ -92,14 +73,15 @@ def _run(
     summary = summarise(root, recipe, all_steps)
     storage.write_json(storage.join(root, "summary.json"), summary)
     storage.write_bytes(storage.join(root, "report.html"), report.render(summary).encode())
-    local = storage.local_path(storage.join(root, "tokens"))
-    if "tokens" in summary["steps"] and local:
-        _link(local, summary["steps"]["tokens"]["folder"])
+    for name in LINKED:
+        local = storage.local_path(storage.join(root, name))
+        if name in summary["steps"] and local:
+            _link(local, summary["steps"][name]["folder"])
     return Result(summary, all_steps, todo)
 
 
 def _link(path: str, target: str) -> None:
-    """Let RUN/tokens lead to the newest token shards; replaced in one go, so that it always leads somewhere."""
+    """Let RUN/tokens and the like lead to the newest; replaced in one go, so that they always lead somewhere."""
     temporary = f"{path}{storage.TEMPORARY}{os.getpid()}"
     os.symlink(target, temporary)
     os.replace(temporary, path)

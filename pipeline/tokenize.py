@@ -2,70 +2,61 @@
 
     documents of every source ──► tokenizer ──► tokenize (each source)
 
-What goes in: documents. What comes out: `tokenizer.json`, trained on a sample of them or copied; all ids of a part end
-to end. What stays true: a document is encoded once, so that every epoch of it is the same, and held-out documents are
-not in the tokenizer's text.
+What goes in: documents. What comes out: a tokenizer, trained on a sample of them or copied; all ids of a part end to
+end. What stays true: a document is encoded once, so that every epoch of it is the same, and held-out documents are not
+in the tokenizer's text.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
-from tokenizers import Tokenizer
 
 from corpus import shards, storage
 from corpus.hashing import keyed
 from kernels.texts import Texts
-from mixtures import plan, tokenizer
-from mixtures.fast_encoder import Encoder
-from mixtures.token_shards import Vocabulary
+from mixtures import json_tokenizer, plan, tokenizer
+from mixtures.mixture import Mixture
+from mixtures.tokenizer import Tokenizer
 from pipeline.steps import Counts, Task
 
 # A byte-level BPE's merges settle long before this much text.
 TOKENIZER_BYTES = 64_000_000
+# What sources have in tokens is not known before there is a tokenizer; its sample alone goes by this.
+BYTES_PER_TOKEN = 4
 ENCODE_BATCH = 512
-TOKENIZER = "tokenizer.json"
 
 
 def learn_tokenizer(task: Task) -> Counts:
-    """The tokenizer step: `tokenizer.json`, trained on a sample of the sources by weight, or the one that was given."""
+    """The tokenizer step: the file that was given, or one trained on a sample of the sources by weight."""
     config = task.params["tokenizer"]
     if config["file"]:
-        data = storage.read_bytes(config["file"])
+        given = tokenizer.adopt(config["file"], config["pattern"], config["eos"], config["eos_id"])
+        file, data = given.file, given.data
     else:
-        texts = _sample(task)
-        data = tokenizer.train(texts, config["train"], config["eos"]).to_str().encode()
-    path = storage.join(task.out, TOKENIZER)
-    storage.write_bytes(path, data)
-    _, vocabulary = load_tokenizer(task.out, config["eos"])
+        trained = json_tokenizer.train(_sample(task), config["train"], config["eos"])
+        file, data = tokenizer.JSON, trained.to_str().encode()
+    storage.write_bytes(storage.join(task.out, file), data)
+    vocabulary = load_tokenizer(task.out, config["eos"]).vocabulary
     return {"vocabulary": vocabulary.size, "eos_id": vocabulary.eos_id}
 
 
-def load_tokenizer(folder: str, eos: str) -> tuple[Tokenizer, Vocabulary]:
-    loaded, eos_id = tokenizer.load(storage.join(folder, TOKENIZER), eos)
-    return loaded, Vocabulary(size=_size(loaded), eos_id=eos_id)
-
-
-# A worker has part after part with the same tokenizer.
-@lru_cache(maxsize=4)
-def _size(loaded: Tokenizer) -> int:
-    """Ids can have gaps, so the largest counts and not how many there are."""
-    return max(loaded.get_vocab(True).values()) + 1
-
-
-@lru_cache(maxsize=4)
-def _encoder(loaded: Tokenizer) -> Encoder:
-    return Encoder.of(loaded)
+def load_tokenizer(folder: str, eos: str) -> Tokenizer:
+    """The one in the folder of a tokenizer step."""
+    return tokenizer.load(storage.join(folder, tokenizer.file_in(folder)), eos)
 
 
 def _sample(task: Task) -> Iterator[str]:
-    """Texts of every source by hash, about TOKENIZER_BYTES in all, shared by the mixture's weights."""
-    total = sum(task.params["weights"].values())
-    for source, weight in task.params["weights"].items():
-        folder = task.inputs[source]
-        there = storage.read_json(storage.join(folder, "step.json"))["counts"]["text_bytes"]
-        share = min(1.0, TOKENIZER_BYTES * weight / total / max(there, 1))
+    """Texts of every source by hash, about TOKENIZER_BYTES in all, shared as the mixture shares tokens."""
+    there = {
+        source: storage.read_json(storage.join(folder, "step.json"))["counts"]["text_bytes"]
+        for source, folder in task.inputs.items()
+    }
+    tokens = {source: size // BYTES_PER_TOKEN for source, size in there.items()}
+    wanted = plan.wanted(tokens, Mixture.model_validate(task.params["mixture"]))
+    total = sum(wanted.values())
+    for source, folder in task.inputs.items():
+        share = min(1.0, TOKENIZER_BYTES * wanted[source] / max(total, 1) / max(there[source], 1))
         for number in range(shards.count_parts(folder)):
             data = shards.read_part(folder, number, ["id", "text"])
             ids = data["id"].to_numpy()
@@ -76,20 +67,21 @@ def _sample(task: Task) -> Iterator[str]:
 
 def encode(task: Task) -> Counts:
     """The tokenize step, for one part: all ids end to end in `part-NNNNN.bin`, (id, tokens, text_bytes) in Parquet."""
-    loaded, vocabulary = load_tokenizer(task.inputs["tokenizer"], task.params["eos"])
-    encoder = _encoder(loaded)
+    loaded = load_tokenizer(task.inputs["tokenizer"], task.params["eos"])
     data = shards.read_part(task.inputs["documents"], task.number, ["id", "text"])
     lengths = np.empty(len(data), np.int64)
     with storage.open_write(task.file(".bin")) as file:
         for start in range(0, len(data), ENCODE_BATCH):
             texts = Texts.of(data["text"].slice(start, ENCODE_BATCH).cast(pa.large_string()).combine_chunks())
             with task.stage("encode"):
-                ids, offsets = encoder.encode_batch(texts)
+                if start == 0:
+                    tokenizer.check(loaded, texts)
+                ids, offsets = loaded.encode_batch(texts)
             lengths[start : start + len(texts)] = np.diff(offsets)
-            file.write(ids.astype(vocabulary.dtype).tobytes())
+            file.write(ids.astype(loaded.vocabulary.dtype).tobytes())
             task.report((start + len(texts)) / len(data))
     columns = {"id": data["id"], "tokens": pa.array(lengths), "text_bytes": shards.text_bytes(data["text"])}
     shards.write(task.file(".parquet"), pa.table(columns))
     # Every document ends with an EOS, which counts as everywhere else.
-    by = f"tokenizers: {encoder.reason}" if encoder.reason else "tiktoken"
-    return {"documents": len(data), "tokens": int(lengths.sum()) + len(data), "encoded_by": {by: len(data)}}
+    tokens = int(lengths.sum()) + len(data)
+    return {"documents": len(data), "tokens": tokens, "encoded_by": {loaded.encoded_by: len(data)}}

@@ -4,7 +4,7 @@ Without this every worker would compile for itself, silently.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from kernels import bag_of_words, signatures
 from kernels.lines import find_units
 from kernels.prepare import Work, prepare
 from kernels.texts import Texts
+from mixtures.byte_level import GPT2, LLAMA3, Alike
+from mixtures.merger import Merger
 from mixtures.piece_cache import PieceCache
 from pipeline import copies, documents, judge, keys, near, read, repeated, similar, tokenize
 from pipeline.near_columns import measure_near
@@ -135,8 +137,7 @@ def _score() -> None:
 
 
 def _cut() -> None:
-    PieceCache(_no_ids, single_digits=True).encode(_texts())
-
-
-def _no_ids(pieces: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    return np.empty(0, np.uint32), np.zeros(len(pieces), np.int64)
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    for pattern in (GPT2, LLAMA3):
+        alike = Alike(pattern, ranks, np.array([[0, 1, 256]], np.uint32), whole_pieces=False)
+        PieceCache(Merger(alike), pattern).encode(_texts())

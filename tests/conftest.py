@@ -112,7 +112,7 @@ sources:
   reference:
     kind: jsonl
     paths: {crawl}/reference.jsonl.gz
-mixture: {{tokens: 20_000, weights: {{web: 0.7, reference: 0.3}}, max_epochs: 4, validation: 0.1}}
+mixture: {{tokens: 20_000, weights: {{web: 0.7, reference: 0.3}}, max_epochs: 4, validation: 0.1, missing: report}}
 tokens: {{tokenizer: {{train: 500}}, shard_tokens: 5_000}}
 """
 

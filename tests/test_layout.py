@@ -40,7 +40,7 @@ def test_only_the_cluster_imports_ray_and_only_the_trainer_torch() -> None:
             if isinstance(node, ast.Import | ast.ImportFrom)
         }
         assert "ray" not in names or path.name == "cluster.py", path
-        assert "torch" not in names or path.parent.name in {"trainer", "tests"}, path
+        assert "torch" not in names or path.parent.name in {"trainer", "benchmarks"}, path
 
 
 def test_constraints_pin_every_dependency_exactly() -> None:

@@ -1,9 +1,10 @@
 """Batches from memory-mapped token shards, in an order that is one integer to remember.
 
-What goes in: the training shards of a folder. What comes out: for any step its inputs and targets. What stays true:
-all tokens in a row, sources and shards joined, are cut into blocks of `context` tokens; every block comes once per
-epoch, in a permutation that (seed, epoch) alone fixes, so that batches hold the sources in their shares of tokens, but
-for chance; and a step's batch depends on nothing before it, so resuming at step k is `at(k)`.
+What goes in: the training shards of a folder. What comes out: for the n-th batch its inputs and targets. What stays
+true: all tokens in a row, sources and shards joined, are cut into blocks of `context` tokens; every block comes once
+per epoch, in a permutation that (seed, epoch) alone fixes, so that batches hold the sources in their shares of tokens,
+but for chance; and a batch depends on nothing before it, so whoever resumes at batch n, with however many processes,
+asks for batch n.
 """
 
 import numpy as np
@@ -11,18 +12,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from corpus.hashing import keyed
+from corpus.hashing import permuted
 from mixtures.token_shards import TokenShards
 
 
 class Batches:
-    """`batch` blocks a step; targets are the inputs one token on, so neighbouring blocks share a token.
+    """`batch` blocks at a time; targets are the inputs one token on, so neighbouring blocks share a token.
 
-    Raises `ValueError` when the shards do not fill one batch.
+    Of `ranks` processes each gets its own run of every batch's blocks. Raises `ValueError` when the shards do not fill
+    one batch, and when the processes cannot share it evenly.
     """
 
-    def __init__(self, shards: TokenShards, context: int, batch: int, seed: int) -> None:
+    def __init__(
+        self, shards: TokenShards, context: int, batch: int, seed: int, *, rank: int = 0, ranks: int = 1
+    ) -> None:
+        if batch % ranks:
+            raise ValueError(f"{ranks} processes cannot share a batch of {batch} rows; make it a multiple of {ranks}")
         self.context, self.batch, self.seed = context, batch, seed
+        self._rows = range(rank * batch // ranks, (rank + 1) * batch // ranks)
         self._shards = [shards.tokens(entry) for entry in shards.entries("train")]
         self._starts = np.cumsum([0, *(len(tokens) for tokens in self._shards)])
         self.blocks = max(0, int(self._starts[-1]) - 1) // context
@@ -31,22 +38,21 @@ class Batches:
                 f"{shards.folder} has {int(self._starts[-1]):,} training tokens; a batch of {batch} rows of {context} "
                 f"needs {batch * context + 1:,}. Lower the batch or the context, or write more tokens"
             )
-        self._order = (-1, np.empty(0, np.int64))
 
-    def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of a step, each int64[batch, context]."""
-        first = step * self.batch
-        rows = torch.from_numpy(np.stack([self._block(n) for n in range(first, first + self.batch)]))
+    def at(self, number: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of this process's part of a batch, each int64[batch / ranks, context]."""
+        numbers = np.arange(self._rows.start, self._rows.stop, dtype=np.uint64) + np.uint64(number * self.batch)
+        epochs, places = np.divmod(numbers, np.uint64(self.blocks))
+        blocks = np.empty(len(numbers), np.int64)
+        for epoch in np.unique(epochs):
+            own = epochs == epoch
+            blocks[own] = permuted(places[own], self.blocks, "blocks", self.seed, int(epoch))
+        rows = torch.from_numpy(np.stack([self._block(block) for block in blocks.tolist()]))
         return rows[:, :-1], rows[:, 1:]
 
-    def _block(self, number: int) -> NDArray[np.int64]:
-        """The block that comes `number`-th since the first step of the first epoch: int64[context + 1]."""
-        epoch, place = divmod(number, self.blocks)
-        if self._order[0] != epoch:
-            # Different numbers have different hashes, so nothing ties; and no release of NumPy shuffles them anew.
-            hashes = keyed(np.arange(self.blocks, dtype=np.uint64), "blocks", self.seed, epoch)
-            self._order = (epoch, np.argsort(hashes))
-        start = int(self._order[1][place]) * self.context
+    def _block(self, block: int) -> NDArray[np.int64]:
+        """int64[context + 1]: a block and the token after it."""
+        start = block * self.context
         end = start + self.context + 1
         first = int(np.searchsorted(self._starts, start, side="right")) - 1
         last = int(np.searchsorted(self._starts, end, side="left"))

@@ -1,7 +1,8 @@
 """A GPT of the Llama family in one file: pre-norm RMSNorm, RoPE, SwiGLU, grouped-query attention, no biases.
 
 What goes in: token ids, int64[rows, length]. What comes out: logits over the vocabulary, one position per id. What
-stays true: a position sees itself and what is before it only, and the first loss is close to ln(vocabulary).
+stays true: a position sees itself and what is before it only, and the first loss is close to ln(vocabulary). Trained
+weights are those of Hugging Face's LlamaForCausalLM under other names (`trainer/llama.py`).
 """
 
 import math
@@ -10,9 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 ROPE_BASE = 10_000.0  # Su et al. 2021; Llama 1 and 2
 INIT_STD = 0.02  # GPT-2
+NORM_EPS = 1e-6  # Llama 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,9 @@ class SwiGLU(nn.Module):
 class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.attention_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
         self.attention = Attention(config)
-        self.mlp_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.mlp_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
         self.mlp = SwiGLU(config)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -107,17 +110,21 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """Weights are drawn from torch's global generator: seed it first."""
+    """Weights are drawn from torch's global generator: seed it first.
+
+    With `recompute` a block's activations are not kept but computed again when gradients are: about a third more work
+    for a fraction of the memory, and the same numbers.
+    """
 
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig, recompute: bool = False) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.recompute = config, recompute
         self.embedding = nn.Embedding(config.vocabulary, config.width)
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
-        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.norm = nn.RMSNorm(config.width, eps=NORM_EPS)
         self.head = nn.Linear(config.width, config.vocabulary, bias=False)
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
@@ -135,11 +142,23 @@ class GPT(nn.Module):
         length = ids.shape[1]
         assert length <= self.config.context, (length, self.config.context)
         x = self.embedding(ids)
+        cos, sin = self.cos[:length], self.sin[:length]
         for block in self.blocks:
-            x = block(x, self.cos[:length], self.sin[:length])
+            if self.recompute and self.training:
+                x = checkpoint(block, x, cos, sin, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = block(x, cos, sin)
         logits: Tensor = self.head(self.norm(x))
         return logits
 
     def parameters_count(self) -> int:
         """Weights trained, a tied embedding counted once."""
         return sum(weight.numel() for weight in self.parameters())
+
+    def flops_per_token(self) -> int:
+        """Floating-point operations of a training step a token: 6 for each weight that multiplies, and attention's
+        scores and sums over a whole context, 12 x layers x width x context (PaLM, arXiv:2204.02311, appendix B)."""
+        weights = sum(weight.numel() for weight in self.parameters() if weight.ndim == 2)
+        if not self.config.tied:
+            weights -= self.embedding.weight.numel()  # looked up, not multiplied
+        return 6 * weights + 12 * self.config.layers * self.config.width * self.config.context

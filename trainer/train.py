@@ -1,183 +1,150 @@
-"""The loop: a small GPT trained on token shards, to tell whether a mixture is worth a large one.
+"""A training run that can be stopped at any moment, and leaves weights, losses and what else is known of it.
 
-What goes in: a folder of token shards, the sizes of a run and a seed. What comes out: the loss curve and the losses on
-held-out text. What stays true: on one machine the same inputs give the same bits, whatever OMP_NUM_THREADS says (Ray
-sets it to 1), and a run whose loss is no number any more ends in an error, not in a result.
+What goes in: a folder of token shards, a configuration and a seed. What comes out, in the run's folder: `run.json`
+(what it was told), the tokenizer, `checkpoints/`, `train.jsonl`, `validation.jsonl`, `loss.png` and, at the end,
+`result.json`. What stays true: a run that was killed, or asked to stop, and started again gives the same weights, bit
+for bit, as one that was left alone; with another number of processes it goes on at the same place in the same order.
 """
 
 import contextlib
-import math
-import os
-import time
+import hashlib
+import signal
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn import functional as F
-
-from mixtures.token_shards import TokenShards
+from corpus import storage
+from corpus.strict import RecipeError
+from mixtures.token_shards import MANIFEST, TokenShards
+from trainer import checkpoints, plot
 from trainer.batches import Batches
-from trainer.evaluate import Validation, count_tokens, entropy, validate
-from trainer.gpt import GPT, GPTConfig
+from trainer.checkpoints import Checkpoint
+from trainer.config import FREE, Run
+from trainer.log import Log
+from trainer.loop import Loop
+from trainer.reproducible import reproducible
+from trainer.run import CHECKPOINTS, Progress, TrainingRun
+from trainer.world import World
 
-BETAS = (0.9, 0.95)  # with the weight decay and the clipping: Llama 1
-WEIGHT_DECAY = 0.1
-CLIP = 1.0
-WARMUP = 0.1  # share of the steps
-FINAL_LEARNING_RATE = 0.1  # share of the highest
-CURVE_POINTS = 50
-FINAL_STEPS = 0.05  # share of the steps whose mean is the final training loss
-
-
-class DivergedError(ValueError):
-    """The loss or its gradient became infinite or not a number."""
+TOLD, RESULT = "run.json", "result.json"
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyConfig:
-    """Sizes of a run. `batch` is rows of `context` tokens; `heads` unsaid gives heads of 64, or of 32 below width 256.
+def train(
+    data: str,
+    out: str,
+    config: Run,
+    seed: int,
+    world: World,
+    *,
+    start: str | None = None,
+    show: Callable[[Progress], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Train on the shards in `data`, or go on where the run in `out` is; returns what result.json holds.
 
-    The defaults take about 75 s on two cores with 8,192 ids. Untied, such short runs end 0.07 to 0.4 nats lower
-    than tied and mind the learning rate less (measured; twice the default costs 0.13 nats).
+    `start` is a checkpoint of another run to begin with: its weights, its moments and its step, and its place in the
+    data if that is the same. Raises `RecipeError` for a run of another configuration in `out` and for data that do not
+    fit; `DivergedError` where the guard does not help; `CheckpointError`; and `Terminated`.
     """
-
-    layers: int = 4
-    width: int = 128
-    steps: int = 200
-    context: int = 256
-    batch: int = 8
-    learning_rate: float = 3e-3
-    heads: int | None = None
-    kv_heads: int | None = None
-    tied: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("layers", "width", "steps", "context", "batch"):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 1")
-
-    def model(self, vocabulary: int) -> GPTConfig:
-        heads = max(1, self.width // (64 if self.width >= 256 else 32)) if self.heads is None else self.heads
-        # 8/3 of the width gives SwiGLU's three matrices the weights of a plain MLP's two.
-        hidden = -(-8 * self.width // (3 * 32)) * 32
-        kv_heads = heads if self.kv_heads is None else self.kv_heads
-        return GPTConfig(vocabulary, self.layers, self.width, heads, kv_heads, self.context, hidden, self.tied)
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyResult:
-    """What a run found; losses are nats per token. Two runs of the same inputs are equal (`seconds` does not count).
-
-    `curve` has (step, loss of that step's batch before its update); `final_loss` is the mean of the last steps;
-    `unigram_entropy` is that of the training tokens, which a model that looks at the context must come below;
-    `validation` is None where there are no validation shards.
-    """
-
-    parameters: int
-    steps: int
-    train_tokens: int
-    curve: list[tuple[int, float]]
-    initial_loss: float
-    final_loss: float
-    unigram_entropy: float
-    validation: Validation | None
-    seconds: float = field(compare=False)
+    folder = Path(out)
+    shards = TokenShards.open(data)
+    told = _told(shards, config, seed)
+    with reproducible(seed), _asked_to_stop() as asked:
+        loop = _loop(shards, config, seed, world)
+        begun = _begin(folder, shards, told, start, world)
+        run = TrainingRun(folder, shards, loop, told, config, show, say)
+        if begun is not None:
+            run.go_on_from(begun)
+        if loop.step == config.steps and (folder / RESULT).exists():
+            say("nothing to do: all steps were done before")
+        else:
+            with Log(folder, loop.step, config.tensorboard) if world.is_first else contextlib.nullcontext() as log:
+                run.steps(log, asked)
+            if world.is_first:
+                plot.draw(folder)
+                storage.write_json(str(folder / RESULT), run.result())
+        # Nobody reads before it is written.
+        world.wait()
+        result: dict[str, Any] = storage.read_json(str(folder / RESULT))
+        return result
 
 
-def train_proxy(
-    tokens_folder: str, config: ProxyConfig, seed: int, progress: Callable[[int, float], None] | None = None
-) -> ProxyResult:
-    """Train on the folder's training shards and measure on its validation shards; `progress` gets (step, loss).
-
-    Raises `ValueError` for fewer tokens than one batch takes and for sizes that do not fit each other, and
-    `DivergedError` naming the step when training fails.
-    """
-    started = time.perf_counter()
-    shards = TokenShards.open(tokens_folder)
-    batches = Batches(shards, config.context, config.batch, seed)
-    counts = count_tokens(shards)
-    with _reproducible(seed):
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = GPT(config.model(shards.manifest.vocabulary_size)).to(device)
-        losses: list[float] = []
-        for loss in _losses(model, batches, config, device):
-            if progress is not None:
-                progress(len(losses), loss)
-            losses.append(loss)
-        validation = validate(model, shards, counts, config.batch)
-    if validation is not None and not math.isfinite(loss := validation.overall.nats_per_token):
-        raise DivergedError(f"training diverged at its last step, {config.steps - 1}: the validation loss is {loss}")
-    every = max(1, config.steps // CURVE_POINTS)
-    last = losses[-max(1, round(FINAL_STEPS * config.steps)) :]
-    return ProxyResult(
-        parameters=model.parameters_count(),
-        steps=config.steps,
-        train_tokens=config.steps * config.batch * config.context,
-        curve=[(step, losses[step]) for step in sorted({*range(0, config.steps, every), config.steps - 1})],
-        initial_loss=losses[0],
-        final_loss=sum(last) / len(last),
-        unigram_entropy=entropy(counts),
-        validation=validation,
-        seconds=time.perf_counter() - started,
-    )
+def _loop(shards: TokenShards, config: Run, seed: int, world: World) -> Loop:
+    try:
+        batches = Batches(shards, config.model.context, config.batch, seed, rank=world.rank, ranks=world.size)
+        return Loop(config, shards.manifest.vocabulary_size, batches, world)
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
 
 
-def _losses(model: GPT, batches: Batches, config: ProxyConfig, device: torch.device) -> Iterator[float]:
-    """Take all the steps; each one's loss, in nats per token, comes out after its update."""
-    # A gain pulled towards 0 would only undo its own norm, so norms are not decayed.
-    groups = [
-        {"params": [weight for weight in model.parameters() if weight.ndim > 1], "weight_decay": WEIGHT_DECAY},
-        {"params": [weight for weight in model.parameters() if weight.ndim == 1], "weight_decay": 0.0},
+def _told(shards: TokenShards, config: Run, seed: int) -> dict[str, Any]:
+    """What run.json says: a run is resumed only by one that is told the same, but for what `FREE` lists."""
+    manifest = shards.manifest
+    return {
+        "config": config.model_dump(),
+        "seed": seed,
+        "data": hashlib.sha256(storage.read_bytes(storage.join(shards.folder, MANIFEST))).hexdigest(),
+        "vocabulary_size": manifest.vocabulary_size,
+        "eos_id": manifest.eos_id,
+        "tokenizer_file": manifest.tokenizer_file,
+        "tokenizer_sha256": manifest.tokenizer_sha256,
+        "eos": manifest.eos,
+    }
+
+
+def _begin(
+    folder: Path, shards: TokenShards, told: dict[str, Any], start: str | None, world: World
+) -> Checkpoint | None:
+    """The checkpoint to go on from, once the folder is known to be this run's."""
+    path = folder / TOLD
+    if path.exists():
+        _check_same(path, told)
+    own = checkpoints.every(folder / CHECKPOINTS)
+    begun = own[-1] if own else checkpoints.at(start) if start else None
+    if begun is not None and begun.state["tokenizer_sha256"] != told["tokenizer_sha256"]:
+        raise RecipeError(
+            f"{begun.folder} was trained with the tokenizer of sha256 {begun.state['tokenizer_sha256'][:12]}, and "
+            f"these shards are {told['tokenizer_sha256'][:12]}'s: the same ids mean other tokens"
+        )
+    # Nobody writes before all have looked.
+    world.wait()
+    if world.is_first:
+        storage.remove_temporary(str(folder / CHECKPOINTS))
+        storage.write_json(str(path), told)
+        name = shards.manifest.tokenizer_file
+        storage.write_bytes(str(folder / name), storage.read_bytes(storage.join(shards.folder, name)))
+    return begun
+
+
+def _check_same(path: Path, told: dict[str, Any]) -> None:
+    before = storage.read_json(str(path))
+    differ = [
+        f"{key}: {before[key]!r} there, {told[key]!r} here"
+        for key in ("seed", "data", "vocabulary_size", "tokenizer_sha256")
+        if before[key] != told[key]
     ]
-    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS, fused=True)
-    for step in range(config.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * schedule(step, config.steps)
-        inputs, targets = (ids.to(device) for ids in batches.at(step))
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits = model(inputs)
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
-        torch.autograd.backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        if not (math.isfinite(value := loss.item()) and math.isfinite(norm.item())):
-            raise DivergedError(
-                f"training diverged at step {step}: loss {value}, gradient norm {norm.item()}. "
-                f"Lower the learning rate ({config.learning_rate})"
-            )
-        optimizer.step()
-        optimizer.zero_grad()
-        yield value
-
-
-def schedule(step: int, steps: int) -> float:
-    """Share of the highest learning rate at `step`: linear warm-up, then a cosine to `FINAL_LEARNING_RATE`."""
-    warmup = max(1, round(WARMUP * steps))
-    if step < warmup:
-        return (step + 1) / warmup
-    falling = (1 + math.cos(math.pi * (step - warmup) / max(1, steps - 1 - warmup))) / 2
-    return FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * falling
+    differ += [
+        f"{key}: {before['config'].get(key)!r} there, {value!r} here"
+        for key, value in told["config"].items()
+        if key not in FREE and before["config"].get(key) != value
+    ]
+    if differ:
+        listed = "\n  ".join(differ)
+        raise RecipeError(
+            f"{path.parent} holds a run that was told otherwise:\n  {listed}\nGive another folder, or the same values"
+        )
 
 
 @contextlib.contextmanager
-def _reproducible(seed: int) -> Iterator[None]:
-    """Fix what the bits depend on: torch's generator, its choice of kernels, and the threads a sum is split over."""
-    switches: Any = torch.utils.deterministic
-    threads, mode, fill = (
-        torch.get_num_threads(),
-        torch.get_deterministic_debug_mode(),
-        switches.fill_uninitialized_memory,
-    )
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Set when SIGTERM comes: schedulers send it before they take a machine away."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
     try:
-        torch.set_num_threads(os.cpu_count() or 1)
-        torch.use_deterministic_algorithms(True)
-        # It only makes reads of uninitialised memory show, and costs 5 % of a step.
-        switches.fill_uninitialized_memory = False
-        # The weights are drawn on the CPU and nothing else is random.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            yield
+        yield asked
     finally:
-        torch.set_num_threads(threads)
-        torch.set_deterministic_debug_mode(mode)
-        switches.fill_uninitialized_memory = fill
+        signal.signal(signal.SIGTERM, before)

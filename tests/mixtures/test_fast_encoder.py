@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from mixtures import tokenizer
-from mixtures.fast_encoder import HARD, SPLITS, Encoder
+from mixtures.byte_level import CL100K, LLAMA3, O200K, QWEN
+from mixtures.fast_encoder import Encoder, reference
+from mixtures.hard_texts import HARD
+from mixtures.json_tokenizer import train
 from sources.extract import extract
 from sources.pages import Page
 from sources.warc import read_warc
@@ -41,11 +43,26 @@ def split(pattern: str) -> Any:
     return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), whole])
 
 
+def with_all_merges(plain: Tokenizer) -> Tokenizer:
+    """All merges that lead to each entry instead of one, and an entry that none leads to: found as a whole piece."""
+    described = json.loads(plain.to_str())
+    vocabulary = described["model"]["vocab"]
+    entries = sorted(set(vocabulary) - {EOS}, key=vocabulary.__getitem__)
+    pairs = [[entry[:n], entry[n:]] for entry in entries for n in range(1, len(entry))]
+    merges = [pair for pair in pairs if vocabulary.keys() >= set(pair)]
+    assert len(merges) > len(described["model"]["merges"])
+    whole = {"vocab": {**vocabulary, "Ġqxzj": len(vocabulary)}, "merges": merges, "ignore_merges": True}
+    return Tokenizer.from_str(json.dumps({**described, "model": described["model"] | whole}))
+
+
 MADE: dict[str, Callable[[], Tokenizer]] = {
-    "ours": lambda: tokenizer.train(iter(TEXTS), 600, EOS),
+    "ours": lambda: train(iter(TEXTS), 600, EOS),
     "gpt2": lambda: trained(pre_tokenizers.ByteLevel(add_prefix_space=False)),
-    "llama3": lambda: trained(split(SPLITS[0])),
-    "qwen": lambda: trained(split(SPLITS[1])),
+    "llama3": lambda: trained(split(LLAMA3)),
+    "qwen": lambda: trained(split(QWEN)),
+    "cl100k": lambda: trained(split(CL100K)),
+    "o200k": lambda: trained(split(O200K)),
+    "as Llama 3 is published": lambda: with_all_merges(trained(split(LLAMA3))),
 }
 
 
@@ -59,9 +76,7 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
 
 
 def assert_same(encoder: Encoder, texts: list[str]) -> None:
-    for text, ours, theirs in zip(
-        texts, encoder.encode(texts), tokenizer.encode(encoder.tokenizer, texts), strict=True
-    ):
+    for text, ours, theirs in zip(texts, encoder.encode(texts), reference(encoder.tokenizer, texts), strict=True):
         assert ours.dtype == np.uint32
         assert np.array_equal(ours, theirs), text[:100]
 
@@ -81,6 +96,7 @@ PIECES = st.sampled_from(
         "23",
         "½",
         "a",
+        " qxzj",
         "The",
         "!",
         "é",
@@ -133,7 +149,7 @@ def test_no_text_keeps_a_worker(encoder: Encoder, text: str) -> None:
     start = time.perf_counter()
     (ids,) = encoder.encode([text])
     assert time.perf_counter() - start < 10
-    assert np.array_equal(ids, tokenizer.encode(encoder.tokenizer, [text])[0])
+    assert np.array_equal(ids, reference(encoder.tokenizer, [text])[0])
 
 
 def test_real_pages_have_the_same_ids(encoder: Encoder, shared_data: Path) -> None:
@@ -143,7 +159,7 @@ def test_real_pages_have_the_same_ids(encoder: Encoder, shared_data: Path) -> No
 
 
 def changed(**change: Any) -> Tokenizer:
-    described = json.loads(tokenizer.train(iter(TEXTS), 600, EOS).to_str())
+    described = json.loads(train(iter(TEXTS), 600, EOS).to_str())
     model = described["model"] | change.pop("model", {})
     return Tokenizer.from_str(json.dumps({**described, **change, "model": model}))
 
@@ -159,6 +175,15 @@ def unreachable() -> Tokenizer:
     """An entry that no merge makes, and that tiktoken would."""
     vocabulary = MADE["ours"]().get_vocab()
     return changed(model={"vocab": vocabulary | {"Ġqx": len(vocabulary)}})
+
+
+def merged_special() -> Tokenizer:
+    """A token of the merges, said to be special later."""
+    made = trained(pre_tokenizers.ByteLevel(add_prefix_space=False))
+    described = json.loads(made.to_str())
+    number = described["model"]["vocab"]["Ġthe"]
+    token = {**described["added_tokens"][0], "id": number, "content": "Ġthe"}
+    return Tokenizer.from_str(json.dumps({**described, "added_tokens": [*described["added_tokens"], token]}))
 
 
 WORDS = models.WordPiece({"[UNK]": 0, "a": 1}, unk_token="[UNK]")
@@ -191,6 +216,7 @@ def with_added() -> Tokenizer:
         (normalised, r"it has a normalizer \(NFC\)"),
         (with_added, "added tokens that are not special"),
         (swapped, "not in the order of its merges"),
+        (merged_special, "its merges make a special token, 'Ġthe'"),
         (unreachable, "its merges do not lead to its entry 'Ġqx'"),
         (lambda: trained(pre_tokenizers.ByteLevel(add_prefix_space=True)), r"pre-tokenizer \(ByteLevel\)"),
         (lambda: trained(split(r"\w+|\W+")), r"pre-tokenizer \(Sequence\)"),
@@ -200,9 +226,10 @@ def with_added() -> Tokenizer:
 )
 def test_another_tokenizer_is_left_to_its_own_library(made: Callable[[], Tokenizer], reason: str) -> None:
     loaded = made()
+    loaded.encode_special_tokens = True
     found = Encoder.of(loaded)
     assert found.reason
     assert re.search(reason, found.reason), found.reason
     texts = ["a quick brown fox", "e\u0301 qx", ""]
-    for ours, theirs in zip(found.encode(texts), tokenizer.encode(loaded, texts), strict=True):
+    for ours, theirs in zip(found.encode(texts), reference(loaded, texts), strict=True):
         assert np.array_equal(ours, theirs)

@@ -1,5 +1,6 @@
+import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from kernels.pieces import LONGEST
 from kernels.texts import Texts
-from mixtures import piece_cache, tokenizer
-from mixtures.fast_encoder import HARD, Encoder
+from mixtures import piece_cache
+from mixtures.byte_level import CL100K, GPT2_WITH_SINGLE_DIGITS, O200K, splitter_of
+from mixtures.fast_encoder import Encoder, reference
+from mixtures.hard_texts import HARD
+from mixtures.json_tokenizer import train
 from mixtures.piece_cache import PieceCache
 from sources.extract import extract
 from sources.pages import Page
 from sources.warc import read_warc
 
 EOS = "<|endoftext|>"
+Bytes, Places = NDArray[np.uint8], NDArray[np.int64]
 
 
 def gpt2() -> Tokenizer:
@@ -34,9 +39,22 @@ def gpt2() -> Tokenizer:
     return made
 
 
-@pytest.fixture(scope="module", params=["ours", "gpt2"])
+def cut_by(pattern: str) -> Tokenizer:
+    described = json.loads(gpt2().to_str())
+    return Tokenizer.from_str(json.dumps({**described, "pre_tokenizer": splitter_of(pattern)}))
+
+
+MADE: dict[str, Callable[[], Tokenizer]] = {
+    "ours": lambda: train(iter(HARD), 600, EOS),
+    "gpt2": gpt2,
+    "gpt4": lambda: cut_by(CL100K),
+    "gpt4o": lambda: cut_by(O200K),
+}
+
+
+@pytest.fixture(scope="module", params=MADE)
 def encoder(request: pytest.FixtureRequest) -> Encoder:
-    loaded = tokenizer.train(iter(HARD), 600, EOS) if request.param == "ours" else gpt2()
+    loaded = MADE[request.param]()
     loaded.encode_special_tokens = True
     made = Encoder.of(loaded)
     assert made.cache is not None
@@ -48,16 +66,16 @@ def merges(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     cache: Any = encoder.cache
     whole, seen = cache._merge, list[str]()
 
-    def merge(pieces: list[str]) -> Any:
-        seen.extend(pieces)
-        return whole(pieces)
+    def merge(data: Bytes, bounds: Places, new: Places) -> Any:
+        seen.extend(bytes(data[bounds[k] : bounds[k + 1]]).decode() for k in new)
+        return whole(data, bounds, new)
 
     monkeypatch.setattr(cache, "_merge", merge)
     return seen
 
 
 def wanted(encoder: Encoder, texts: list[str]) -> list[list[int]]:
-    return [ids.tolist() for ids in tokenizer.encode(encoder.tokenizer, texts)]
+    return [ids.tolist() for ids in reference(encoder.tokenizer, texts)]
 
 
 def parted(encoded: tuple[NDArray[np.uint32], NDArray[np.int64]]) -> list[list[int]]:
@@ -149,11 +167,12 @@ def test_growing_and_clearing_in_the_middle_of_a_batch(
 def test_long_pieces_leave_nothing_behind() -> None:
     merged: list[int] = []
 
-    def merge(pieces: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        merged.extend(map(len, pieces))
-        return np.ones(sum(map(len, pieces)), np.uint32), np.array([len(piece) for piece in pieces])
+    def merge(data: Bytes, bounds: Places, new: Places) -> tuple[NDArray[np.uint32], Places]:
+        sizes = np.diff(bounds)[new]
+        merged.extend(sizes.tolist())
+        return np.ones(int(sizes.sum()), np.uint32), sizes
 
-    cache = PieceCache(merge, single_digits=True)
+    cache = PieceCache(merge, GPT2_WITH_SINGLE_DIGITS)
     long, most = Texts.of(["x" * (piece_cache.STORED_IDS + 5)]), Texts.of(["y" * LONGEST, "z" * (LONGEST + 1)] * 3)
     assert len(cache.encode(long)[0]) == piece_cache.STORED_IDS + 5
     assert len(cache._ids) == piece_cache.STORED_IDS + 5

@@ -1,8 +1,11 @@
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from corpus.strict import RecipeError
 from filters.rules import FAMILIES
 from pipeline.dedup_recipe import Containment, DedupOverSources, Lines, MinHash
 from pipeline.graph import steps_of
@@ -11,15 +14,14 @@ from pipeline.recipe import (
     JsonlSource,
     Language,
     Mixture,
-    Proxy,
     Recipe,
-    RecipeError,
     Reference,
     Tokenizer,
     Tokens,
     WarcSource,
     load,
 )
+from trainer.config import Run
 
 ROOT = Path(__file__).parents[2]
 BASE = """
@@ -53,6 +55,12 @@ def recipe(tmp_path: Path) -> str:
         ("mixture.weights={web: 0}", "mixture: the weights sum to 0"),
         ("mixture.weights={wbe: 1}", 'unknown source "wbe"; did you mean "web"?'),
         ("mixture.weights.web=-1", "mixture.weights.web: should be greater than or equal to 0, not -1"),
+        ("mixture.tokens=null", "mixture.tokens: give the total; web get a share of it"),
+        ("mixture.epochs={web: 1}", 'mixture: "web" is in both weights and epochs'),
+        ("mixture.max_epochs={wbe: 1}", 'mixture.max_epochs: unknown source "wbe"'),
+        ("mixture.max_epochs=0", "mixture.max_epochs: should be greater than 0, not 0"),
+        ("mixture.missing=ignore", "mixture.missing: should be 'error' or 'report', not 'ignore'"),
+        ("tokens.also=[lmc]", "tokens.also.0: should be 'llm.c' or 'text', not 'lmc'"),
         ("tokens=null", "give both mixture and tokens"),
         ("tokens.tokenizer.file=x.json", "give one of: train"),
         ("sources.web.reference={keep: 0.5}", "sources.web.reference.positives: Field required"),
@@ -116,18 +124,13 @@ def test_an_override_that_cannot_be_applied_is_refused(override: str, recipe: st
 
 def test_the_proxy_is_no_part_of_what_the_data_is(recipe: str) -> None:
     assert load(recipe).hash() == load(recipe, ("proxy.steps=7",)).hash() == load(recipe, ("seed=0",)).hash()
+    assert load(recipe).hash() == load(recipe, ("tokens.also=[text]",)).hash()
     assert load(recipe).hash() != load(recipe, ("seed=1",)).hash()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_recipes_that_ship_are_valid(path: Path) -> None:
     assert load(str(path)).name == path.stem
-
-
-def test_the_proxys_defaults_are_the_trainers() -> None:
-    train = pytest.importorskip("trainer.train", reason="needs torch: pip install crawlmill[train]")
-    trainer = train.ProxyConfig()
-    assert {key: getattr(trainer, key) for key in Proxy.model_fields} == Proxy().model_dump()
 
 
 def test_every_rule_and_key_is_in_the_docs() -> None:
@@ -147,8 +150,20 @@ def test_every_rule_and_key_is_in_the_docs() -> None:
         Mixture,
         Tokens,
         Tokenizer,
-        Proxy,
         Recipe,
     ):
         for key in model.model_fields:
             assert re.search(rf"[`.]{key}[`.]|\b{key}: ", docs), (model.__name__, key)
+
+
+def test_every_key_of_training_is_in_the_docs_with_its_parts() -> None:
+    docs = (ROOT / "docs/train.md").read_text()
+
+    def keys(model: type[BaseModel], before: str) -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            kind = field.annotation
+            inside = isinstance(kind, type) and issubclass(kind, BaseModel)
+            yield from keys(kind, f"{before}{name}.") if inside else [f"`{before}{name}`"]
+
+    missing = [key for key in keys(Run, "") if key not in docs]
+    assert missing == []

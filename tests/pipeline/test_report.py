@@ -36,7 +36,7 @@ def summary_of(recipe: str, root: Path) -> dict[str, Any]:
 
 def test_the_page_shows_the_summarys_numbers(small_recipe: Callable[..., str], tmp_path: Path) -> None:
     summary = summary_of(
-        small_recipe("proxy: {layers: 1, width: 32, steps: 4, context: 16, batch: 2}\n"), tmp_path / "run"
+        small_recipe("proxy: {model: {layers: 1, width: 32, context: 16}, steps: 4, batch: 2}\n"), tmp_path / "run"
     )
     page = (tmp_path / "run/report.html").read_text()
     assert page == render(summary)

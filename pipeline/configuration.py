@@ -1,0 +1,100 @@
+"""Configurations from YAML: read, overridden from the command line, and checked as a whole.
+
+What goes in: YAML and `--set KEY=VALUE`. What comes out: one frozen and fully checked configuration, or one
+`RecipeError` that lists every problem with the path of its key.
+"""
+
+from collections.abc import Hashable, Sequence
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from corpus.strict import RecipeError, Strict
+
+Configuration = TypeVar("Configuration", bound=Strict)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: `no` is the Norwegian language, not false, and a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f'key "{key}" is given twice', problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL or letter in "tTfF"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name} is not valid YAML: {error}") from error
+
+
+def override(data: Any, assignment: str) -> None:
+    """Apply one `--set dotted.key=value` to the recipe's mapping; the value is read as YAML."""
+    key, equals, value = assignment.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {assignment}: write it as dotted.key=value, for example --set proxy.steps=50")
+    *parents, last = key.split(".")
+    for depth, parent in enumerate(parents):
+        if data.get(parent) is None:
+            data[parent] = {}
+        data = data[parent]
+        if not isinstance(data, dict):
+            raise RecipeError(f"--set {assignment}: {'.'.join(parents[: depth + 1])} holds a value, not keys")
+    data[last] = parse_yaml(value, f"--set {key}")
+
+
+def _problem(error: ErrorDetails, data: Any) -> str:
+    """One line for one problem: the key's path as the user wrote it, what is wrong, and the value.
+
+    pydantic puts the names of union members in its locations; they are not in the recipe, so they are left out.
+    """
+    path: list[str] = []
+    for place, part in enumerate(error["loc"], 1):
+        inside = (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int))
+        if inside:
+            data = data[part]
+        if inside or (error["type"] == "missing" and place == len(error["loc"])):
+            path.append(str(part))
+    context = error.get("ctx", {})
+    path += [context["key"]] if "key" in context else []
+    value = f", not {error['input']!r}" if isinstance(error["input"], str | int | float | None) else ""
+    return f"{'.'.join(path)}: {error['msg'].replace('Input should', 'should')}{value}".removeprefix(": ")
+
+
+def read(path: str, kind: type[Configuration], overrides: Sequence[str] = ()) -> Configuration:
+    """The configuration in the file at `path`. Raises `RecipeError`."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = parse_yaml(file.read(), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        keys = " and ".join(list(kind.model_fields)[:2])
+        raise RecipeError(f"{path} holds no {kind.__name__.lower()}: expected keys such as {keys}")
+    return checked(data, kind, overrides, path)
+
+
+def checked(data: dict[str, Any], kind: type[Configuration], overrides: Sequence[str], name: str) -> Configuration:
+    """The configuration of a mapping, which `overrides` change; `name` is where it came from."""
+    for assignment in overrides:
+        override(data, assignment)
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        problems = sorted({_problem(e, data) for e in error.errors()})
+        raise RecipeError("\n  ".join([f"{name} cannot run:", *problems])) from error

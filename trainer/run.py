@@ -1,0 +1,188 @@
+"""A run while it goes on: its steps, and between them its checkpoints, looks at held-out text and spikes.
+
+What goes in: a loop and what the run was told. What comes out: files in the run's folder, written by the first process
+alone. What stays true: between two steps the checkpoint and the logs agree on where the run is.
+"""
+
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mixtures.token_shards import TokenShards
+from trainer import checkpoints, flops
+from trainer.checkpoints import Checkpoint
+from trainer.config import Run
+from trainer.evaluate import Validation, model_nats, validate
+from trainer.guard import DivergedError, Spike, Watch
+from trainer.log import TRAIN, Log, rows
+from trainer.loop import Loop
+
+CHECKPOINTS = "checkpoints"
+# Share of the steps whose mean is the final training loss.
+FINAL_STEPS = 0.05
+
+
+class Terminated(Exception):  # noqa: N818 - an order that was followed, and no error
+    """The run was asked to stop (SIGTERM), and has left a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is, for whoever shows it; `utilisation` is that of the devices' arithmetic (MFU)."""
+
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    utilisation: float
+
+
+class TrainingRun:
+    def __init__(
+        self,
+        folder: Path,
+        shards: TokenShards,
+        loop: Loop,
+        told: dict[str, Any],
+        config: Run,
+        show: Callable[[Progress], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.folder, self.shards, self.loop, self.told, self.config = folder, shards, loop, told, config
+        self.show, self.say = show, say
+        self.watch = Watch(config.guard)
+        self.validation: Validation | None = None
+        # The step after which held-out text was looked at last.
+        self._looked_at = -1
+        self._seconds: list[float] = []
+        self._tokens = config.batch * config.model.context
+        self._peak, self._peak_by = flops.peak(loop.world.device, loop.bfloat16)
+
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        checkpoints.restore(checkpoint, self.loop)
+        self.say(f"going on from {checkpoint.folder}")
+        if checkpoint.state["data"] != self.told["data"]:
+            self.say("its shards were others: these are begun with their first batch")
+            self.loop.position = 0
+        self.watch.restore(checkpoint.state["guard"])
+
+    def steps(self, log: Log | None, asked: threading.Event) -> None:
+        """All that are left. Raises `Terminated` after the one in which `asked` was set, and `DivergedError`."""
+        if self.config.guard.action == "rollback" and not self._saved():
+            self._save()
+        while self.loop.step < self.config.steps:
+            start = time.perf_counter()
+            loss, norm = self.loop.gradient()
+            if self.watch.is_spike(loss, norm):
+                self._leave_out(loss, norm, log)
+                continue
+            rate = self.loop.rate()
+            self.loop.update()
+            self._record(log, loss, rate, norm, time.perf_counter() - start)
+            stop = self.loop.world.sum(float(asked.is_set()))[0] > 0
+            better = self._is_due(self.config.validation.every) and self._validate(log)
+            if better or stop or self._is_due(self.config.checkpoints.every):
+                self._save()
+            if stop:
+                raise Terminated(f"asked to stop: step {self.loop.step} is saved, and the same command goes on from it")
+        # Killed after its last checkpoint, a run has nothing left to do but this.
+        if self._looked_at != self.loop.step:
+            self._validate(log)
+
+    def result(self) -> dict[str, Any]:
+        """What is known in the end, by the first process; speed is that of this attempt, by its median step."""
+        model, world = self.loop.model, self.loop.world
+        last = rows(self.folder / TRAIN)[-max(1, round(FINAL_STEPS * self.config.steps)) :]
+        speed = self._tokens / statistics.median(self._seconds) if self._seconds else None
+        return {
+            "parameters": model.parameters_count(),
+            "steps": self.loop.step,
+            "tokens": self.loop.step * self._tokens,
+            "final_loss": statistics.fmean(row["loss"] for row in last),
+            "validation": asdict(self.validation) if self.validation else None,
+            "spikes": [asdict(spike) for spike in self.watch.spikes],
+            "processes": world.size,
+            "device": torch.cuda.get_device_name(world.device) if world.device.type == "cuda" else "CPU",
+            "precision": "bfloat16" if self.loop.bfloat16 else "float32",
+            "tokens_per_second": speed,
+            "utilisation": self._utilisation(speed) if speed else None,
+            "peak_flops": self._peak,
+            "peak_flops_by": self._peak_by,
+            "torch": torch.__version__,
+        }
+
+    def _is_due(self, every: int) -> bool:
+        return self.loop.step % every == 0 or self.loop.step == self.config.steps
+
+    def _record(self, log: Log | None, loss: float, rate: float, norm: float, seconds: float) -> None:
+        self._seconds.append(seconds)
+        speed = self._tokens / seconds
+        row = {
+            "step": self.loop.step,
+            "tokens": self.loop.step * self._tokens,
+            "loss": loss,
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "tokens_per_second": speed,
+            "utilisation": self._utilisation(speed),
+        }
+        if log is not None:
+            log.update(row)
+            self.show(Progress(self.loop.step, self.config.steps, loss, speed, row["utilisation"]))
+
+    def _utilisation(self, tokens_per_second: float) -> float:
+        return tokens_per_second * self.loop.model.flops_per_token() / (self._peak * self.loop.world.size)
+
+    def _validate(self, log: Log | None) -> bool:
+        """Whether the model predicts held-out text better than at any checkpoint there is."""
+        eos_id = self.shards.manifest.eos_id
+        nats = model_nats(self.loop.model, eos_id, self.loop.rows, self.loop.world)
+        self.validation = validate(self.shards, nats, self.config.validation.tokens)
+        self._looked_at = self.loop.step
+        if self.validation is None:
+            return False
+        loss = self.validation.overall.nats_per_token
+        if not loss < float("inf"):
+            raise DivergedError(f"training diverged at step {self.loop.step - 1}: the validation loss is {loss}")
+        if log is not None:
+            log.validated(self.loop.step, self.validation)
+        found = [c.validation_loss for c in self._saved() if c.validation_loss is not None]
+        return loss < min(found, default=float("inf"))
+
+    def _saved(self) -> list[Checkpoint]:
+        return checkpoints.every(self.folder / CHECKPOINTS)
+
+    def _save(self) -> None:
+        world = self.loop.world
+        # All have asked which there are before there is another one.
+        world.wait()
+        if world.is_first:
+            measured = self.validation if self._looked_at == self.loop.step else None
+            loss = measured.overall.nats_per_token if measured else None
+            remembered = {**self.told, "guard": self.watch.state()}
+            checkpoints.save(self.folder / CHECKPOINTS, self.loop, remembered, loss)
+            checkpoints.prune(self.folder / CHECKPOINTS, self.config.checkpoints.keep)
+        world.wait()
+
+    def _leave_out(self, loss: float, norm: float, log: Log | None) -> None:
+        """Do what the guard says about a spike."""
+        action = self.config.guard.action
+        spike = Spike(self.loop.step, self.loop.position - 1, loss, norm, action)
+        self.watch.add(spike, self.loop.rate())
+        self.loop.leave_out()
+        if action == "rollback":
+            position, spikes = self.loop.position, self.watch.spikes
+            checkpoint = self._saved()[-1]
+            checkpoints.restore(checkpoint, self.loop)
+            self.watch.restore(checkpoint.state["guard"])
+            self.loop.position, self.watch.spikes = position, spikes
+            if log is not None:
+                log.go_back_to(self.loop.step)
+        then = f"back at step {self.loop.step}" if action == "rollback" else "left out"
+        self.say(f"spike at step {spike.step}: loss {loss:.3f}, gradient norm {norm:.3f}: {then}")
