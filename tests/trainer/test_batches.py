@@ -75,6 +75,17 @@ def test_how_tokens_are_cut_into_shards_does_not_matter(tmp_path: Path) -> None:
         assert torch.equal(whole.at(step)[1], parts.at(step)[1])
 
 
+def test_no_more_shards_are_open_than_a_process_may_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = folder(tmp_path, {"c4": [1] * 40})
+    wanted = [Batches(shards, context=16, batch=8, seed=0).at(number)[0] for number in range(3)]
+    monkeypatch.setattr("trainer.batches.MOST_MAPPED", 2)
+    batches = Batches(shards, context=16, batch=8, seed=0)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number, rows in enumerate(wanted):
+        assert torch.equal(batches.at(number)[0], rows)
+    assert len(list(Path("/proc/self/fd").iterdir())) - before <= 2
+
+
 def test_sources_are_mixed_in_their_shares_from_the_start(tmp_path: Path) -> None:
     shards = folder(tmp_path, {"books": [300], "c4": [900]})
     batches = Batches(shards, context=8, batch=32, seed=0)
