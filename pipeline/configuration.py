@@ -4,6 +4,7 @@ What goes in: YAML and `--set KEY=VALUE`. What comes out: one frozen and fully c
 `RecipeError` that lists every problem with the path of its key.
 """
 
+import re
 from collections.abc import Hashable, Sequence
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ class _Loader(yaml.SafeLoader):
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem="a list or a mapping is no key", problem_mark=key_node.start_mark)
             if key in seen:
                 raise yaml.MarkedYAMLError(problem=f'key "{key}" is given twice', problem_mark=key_node.start_mark)
             seen.add(key)
@@ -34,13 +37,24 @@ _Loader.yaml_implicit_resolvers = {
     letter: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL or letter in "tTfF"]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+# YAML 1.1 wants a point and a sign: 3.0e-4 and 1.0e+9.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*(?:\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def parse_yaml(text: str, name: str) -> Any:
     try:
-        return yaml.load(text, _Loader)
+        return _unshared(yaml.load(text, _Loader))
     except yaml.YAMLError as error:
         raise RecipeError(f"{name} is not valid YAML: {error}") from error
+
+
+def _unshared(value: Any) -> Any:
+    """The same value with nothing in two places: an override of one is not to reach what an anchor named again."""
+    if isinstance(value, dict):
+        return {key: _unshared(inside) for key, inside in value.items()}
+    return [_unshared(inside) for inside in value] if isinstance(value, list) else value
 
 
 def override(data: Any, assignment: str) -> None:

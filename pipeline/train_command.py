@@ -5,8 +5,10 @@ torch is imported when a command runs and not before, since no other command nee
 
 import contextlib
 import importlib.util
+import math
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 LINE_SECONDS = 10
 # What a shell reports of a process that SIGTERM ended.
 TERMINATED = 128 + 15
+# torch's generators take so many.
+SEED = click.IntRange(0, 2**63 - 1)
 
 
 @click.command()
@@ -38,7 +42,7 @@ TERMINATED = 128 + 15
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: model.layers=8. Repeatable."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the weights and the order.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the weights and the order.")
 @click.option("--from", "start", metavar="DIR", help="Begin with another run's checkpoint: RUN/checkpoints/step-N.")
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Check the shards' checksums first.")
 def train(
@@ -51,9 +55,10 @@ def train(
     """
     _need_torch()
     config = configuration.read(file, Run, overrides) if file else configuration.checked({}, Run, overrides, "train")
+    for option, path, why in (("data", data, "mapped into memory"), ("out", out, "renamed into place")):
+        if not storage.is_local(path):
+            raise RecipeError(f"--{option} {path}: its files are {why}, which takes a local folder")
     opened(data)
-    if not storage.is_local(out):
-        raise RecipeError(f"--out {out}: checkpoints are renamed into place, which takes a local folder")
     from trainer.run import Terminated
     from trainer.train import train as run_training
     from trainer.world import joined
@@ -79,10 +84,14 @@ def train(
     "--temperature", type=click.FloatRange(min=0), default=0.8, show_default=True, help="0 takes the likeliest token."
 )
 @click.option("--top-k", type=click.IntRange(min=1), default=50, show_default=True, help="Draw among so many tokens.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draw.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the draw.")
 def sample(run_folder: str, prompt: str, most: int, temperature: float, top_k: int, seed: int) -> None:
     """Let the newest model of RUN (or the checkpoint RUN) go on with a text."""
     _need_torch()
+    if not math.isfinite(temperature):
+        raise click.UsageError(f"--temperature is {temperature}; give a number from 0 on")
+    if any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        raise click.UsageError("--prompt is no UTF-8 text")
     from trainer.sample import continuation
     from trainer.saved import find, model_of
 
@@ -107,8 +116,12 @@ def export(run_folder: str, out: str) -> None:
     from trainer.saved import find
 
     checkpoint, file = find(run_folder)
+    if (Path(out) / "state.json").exists():
+        raise click.UsageError(f"--out {out} is a checkpoint, whose weights have other names; give another folder")
     export_llama(checkpoint, file, out)
     click.echo(f"{out}: step {checkpoint.step:,} of {run_folder}, for AutoModelForCausalLM.from_pretrained")
+    if file.suffix == ".model":
+        click.echo("Encode texts with the sentencepiece package: transformers' own Llama tokenizer gives other ids.")
 
 
 class _Steps:

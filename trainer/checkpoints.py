@@ -24,6 +24,7 @@ from trainer.gpt import GPT
 from trainer.loop import Loop
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
+_REMEDY = "Name one such as RUN/checkpoints/step-N; a damaged one may be removed: the run goes on from the one before"
 
 
 class CheckpointError(ValueError):
@@ -32,7 +33,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A whole one: its folder and `state.json`, of which `step`, `position` and `validation_loss` are read here."""
+    """A whole one: its folder and `state.json`."""
 
     folder: Path
     state: dict[str, Any]
@@ -42,18 +43,20 @@ class Checkpoint:
         return int(self.state["step"])
 
     @property
-    def validation_loss(self) -> float | None:
-        loss: float | None = self.state["validation_loss"]
-        return loss
+    def is_regular(self) -> bool:
+        """Whether its step is one of those that have a checkpoint whatever happens."""
+        return bool(self.state["regular"])
 
 
 def at(folder: str | Path) -> Checkpoint:
-    """The checkpoint in this folder. Raises `CheckpointError` where there is none."""
-    if not (Path(folder) / STATE).is_file():
-        raise CheckpointError(
-            f"{folder} is no checkpoint: it has no {STATE}; name a folder such as RUN/checkpoints/step-N"
-        )
-    return Checkpoint(Path(folder), storage.read_json(str(Path(folder) / STATE)))
+    """The checkpoint in this folder. Raises `CheckpointError` where there is none, or a damaged one."""
+    path = Path(folder) / STATE
+    if not path.is_file():
+        raise CheckpointError(f"{folder} is no checkpoint: it has no {STATE}. {_REMEDY}")
+    try:
+        return Checkpoint(Path(folder), storage.read_json(str(path)))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}. {_REMEDY}") from error
 
 
 def every(folder: Path) -> list[Checkpoint]:
@@ -62,7 +65,7 @@ def every(folder: Path) -> list[Checkpoint]:
     return sorted(found, key=lambda checkpoint: checkpoint.step)
 
 
-def save(folder: Path, loop: Loop, remembered: dict[str, Any], validation_loss: float | None) -> Checkpoint:
+def save(folder: Path, loop: Loop, remembered: dict[str, Any], *, regular: bool) -> Checkpoint:
     """Write one of the loop as it is. Raises `CheckpointError`, and leaves no file, where the disk does not take it."""
     final = folder / f"step-{loop.step:08d}"
     temporary = folder / f"{final.name}{storage.TEMPORARY}{os.getpid()}"
@@ -73,8 +76,9 @@ def save(folder: Path, loop: Loop, remembered: dict[str, Any], validation_loss: 
         state = {
             **remembered,
             "step": loop.step,
+            "tokens": loop.tokens,
             "position": loop.position,
-            "validation_loss": validation_loss,
+            "regular": regular,
             "sha256": {name: _sha256(temporary / name) for name in (MODEL, OPTIMIZER)},
         }
         storage.write_json(str(temporary / STATE), state)
@@ -91,34 +95,41 @@ def save(folder: Path, loop: Loop, remembered: dict[str, Any], validation_loss: 
     return Checkpoint(final, state)
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Remove all but the last `keep`, and the one with the least validation loss."""
+def prune(folder: Path, keep: int, best: int | None) -> None:
+    """Remove all but the last `keep` regular ones, the newest, and that of step `best`."""
     there = every(folder)
-    measured = [c for c in there if c.validation_loss is not None]
-    best = min(measured, key=lambda c: (c.validation_loss, c.step), default=None)
-    for checkpoint in there[:-keep]:
-        if best is None or checkpoint.step != best.step:
-            # A name of no checkpoint first: one that is half removed must not look whole.
-            gone = checkpoint.folder.with_name(f"{checkpoint.folder.name}{storage.TEMPORARY}{os.getpid()}")
-            checkpoint.folder.rename(gone)
-            shutil.rmtree(gone)
+    regular = [checkpoint.step for checkpoint in there if checkpoint.is_regular]
+    stay = {best, there[-1].step, *regular[-keep:]}
+    for checkpoint in there:
+        if checkpoint.step not in stay:
+            _remove(checkpoint)
+
+
+def forget(folder: Path, after: int) -> None:
+    """Remove those of later steps, which a run that has gone back will take anew."""
+    for checkpoint in every(folder):
+        if checkpoint.step > after:
+            _remove(checkpoint)
 
 
 def restore(checkpoint: Checkpoint, loop: Loop) -> None:
-    """Put the loop where the checkpoint is, but for its place in the data if that is another."""
+    """Put the loop where the checkpoint is."""
     load_weights(checkpoint, loop.model)
     moments = load_file(_checked(checkpoint, OPTIMIZER))
     for name, weight in loop.model.named_parameters():
         own = {key: moments.get(f"{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
         loop.optimizer.state[weight] = {k: v.to(weight.device) for k, v in own.items() if v is not None}
-    loop.step, loop.position = checkpoint.step, int(checkpoint.state["position"])
+    loop.step, loop.tokens = checkpoint.step, int(checkpoint.state["tokens"])
+    loop.position = int(checkpoint.state["position"])
 
 
 def load_weights(checkpoint: Checkpoint, model: GPT) -> None:
     """Raises `CheckpointError` for weights of another model."""
     tensors = load_file(_checked(checkpoint, MODEL))
-    if model.config.tied and "embedding.weight" in tensors:
+    if model.config.tied and "head.weight" not in tensors:
         tensors["head.weight"] = tensors["embedding.weight"]
+    elif model.config.tied:
+        raise CheckpointError(f"{checkpoint.folder} has an output layer of its own, and this model's is its embedding")
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -131,6 +142,13 @@ def weights(model: GPT) -> dict[str, Tensor]:
     if model.config.tied:
         del tensors["head.weight"]
     return tensors
+
+
+def _remove(checkpoint: Checkpoint) -> None:
+    # A name of no checkpoint first: one that is half removed must not look whole.
+    gone = checkpoint.folder.with_name(f"{checkpoint.folder.name}{storage.TEMPORARY}{os.getpid()}")
+    checkpoint.folder.rename(gone)
+    shutil.rmtree(gone)
 
 
 def _moments(loop: Loop) -> dict[str, Tensor]:
@@ -146,9 +164,7 @@ def _checked(checkpoint: Checkpoint, name: str) -> Path:
     wanted = checkpoint.state["sha256"][name]
     if not path.is_file() or (got := _sha256(path)) != wanted:
         found = f"has sha256 {got}" if path.is_file() else "is missing"
-        raise CheckpointError(
-            f"{path} {found}; {STATE} wants {wanted}. Remove {checkpoint.folder}: the run goes on from the one before"
-        )
+        raise CheckpointError(f"{path} {found}; {STATE} wants {wanted}. {_REMEDY}")
     return path
 
 

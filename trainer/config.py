@@ -116,8 +116,8 @@ class Guard(Strict):
     standard deviations above the mean of the last `window` ones (from the 20th on).
 
     `stop` ends training, and only at what is no finite number. `skip` leaves the step's update out. `rollback` returns
-    to the last checkpoint and goes on with the batches after the spike (PaLM, arXiv:2204.02311, section 5.1). Both
-    count; more than `most` of them end training.
+    to the last of the regular checkpoints and goes on with the batches after the spike (PaLM, arXiv:2204.02311, section
+    5.1). Both count; more than `most` of them end training.
     """
 
     action: Literal["stop", "skip", "rollback"] = "stop"
@@ -127,7 +127,7 @@ class Guard(Strict):
 
 
 class Checkpoints(Strict):
-    """One `every` so many steps, and at the end; the last `keep` stay, and the one with the least validation loss."""
+    """Regular ones `every` so many steps, of which the last `keep` stay; and the newest, and the best at validation."""
 
     every: Count = 500
     keep: Count = 2
@@ -149,5 +149,5 @@ class Run(Training):
     tensorboard: bool = False
 
 
-# What may differ when a run is resumed: it changes where and how often, and not what is computed.
-FREE = {"micro_batch", "recompute", "checkpoints", "validation", "tensorboard"}
+# What may differ when a run is resumed: it says what is done between steps, or changes their last bits at most.
+FREE = {"micro_batch", "recompute", "guard", "checkpoints", "validation", "tensorboard"}

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from mixtures.token_shards import ShardEntry, TokenShards
-from trainer.gpt import GPT
 from trainer.world import World
 
 IGNORED = -100  # torch's own default for a target that counts for nothing
@@ -79,12 +79,13 @@ def _first(shards: TokenShards, entries: list[ShardEntry], count: int) -> NDArra
     return np.concatenate(found)
 
 
-def model_nats(model: GPT, eos_id: int, rows: int, world: World) -> Nats:
-    """What `model` predicts, in windows of its context, `rows` of them at a time, shared out to all processes.
+def model_nats(predict: Callable[[Tensor], Tensor], context: int, eos_id: int, rows: int, world: World) -> Nats:
+    """What a model predicts, in windows of its context, `rows` of them at a time, shared out to all processes.
+
+    `predict` gives the logits[rows, context, vocabulary] of ids[rows, context].
 
     A window sees nothing before it, as in training; the first token of all follows an EOS, as every document does.
     """
-    context = model.config.context
 
     def total(tokens: NDArray[np.integer]) -> float:
         windows = -(-len(tokens) // context)
@@ -98,7 +99,7 @@ def model_nats(model: GPT, eos_id: int, rows: int, world: World) -> Nats:
                 part = slice(first * context, (first + rows) * context)
                 ids = torch.from_numpy(inputs[part]).to(world.device).view(-1, context)
                 wanted = torch.from_numpy(targets[part]).to(world.device)
-                logits = model(ids).flatten(0, 1)
+                logits = predict(ids).flatten(0, 1)
                 nats += F.cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="sum").item()
         return world.sum(nats)[0]
 

@@ -3,7 +3,7 @@
 import math
 import statistics
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from trainer.config import Guard
 
@@ -21,9 +21,18 @@ class Spike:
 
     step: int
     position: int
-    loss: float
-    gradient_norm: float
+    loss: float | None
+    gradient_norm: float | None
     action: str
+
+    @classmethod
+    def of(cls, step: int, position: int, loss: float, norm: float, action: str) -> Self:
+        """With None for what is no finite number, which JSON does not have."""
+        return cls(step, position, _finite(loss), _finite(norm), action)
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 @dataclass
@@ -51,14 +60,14 @@ class Watch:
         numbers = f"loss {spike.loss}, gradient norm {spike.gradient_norm}"
         if self.config.action == "stop":
             raise DivergedError(
-                f"training diverged at step {spike.step}: {numbers}. Lower the learning rate ({rate}), or have such "
-                "steps left out: guard.action=skip"
+                f"training diverged at step {spike.step}: {numbers}. Have such steps left out (guard.action=skip), or "
+                f"lower the learning rate ({rate}) in a new run, which --from begins with a checkpoint of this one"
             )
         self.spikes.append(spike)
         if len(self.spikes) > self.config.most:
             raise DivergedError(
                 f"training diverged: spike {len(self.spikes)} at step {spike.step} ({numbers}) is one more than "
-                f"guard.most lets pass. Lower the learning rate ({rate})"
+                f"guard.most lets pass. Lower the learning rate ({rate}) in a new run"
             )
 
     def state(self) -> dict[str, Any]:

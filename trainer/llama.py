@@ -37,10 +37,12 @@ def export(checkpoint: Checkpoint, tokenizer: Path, out: str) -> None:
     tensors = {theirs(name): tensor for name, tensor in checkpoints.weights(model).items()}
     storage.write_bytes(storage.join(out, "model.safetensors"), save(tensors, {"format": "pt"}))
     storage.write_bytes(storage.join(out, tokenizer.name), tokenizer.read_bytes())
-    # tokenizer.json has all; a SentencePiece model is read by the Llama class.
-    name = "PreTrainedTokenizerFast" if tokenizer.suffix == ".json" else "LlamaTokenizer"
-    settings = {"tokenizer_class": name, "eos_token": state["eos"], "model_max_length": model.config.context}
-    storage.write_json(storage.join(out, "tokenizer_config.json"), settings)
+    # transformers reads a SentencePiece model without its normaliser, and would give other ids without a word.
+    if tokenizer.suffix == ".json":
+        settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": state["eos"]}
+        storage.write_json(
+            storage.join(out, "tokenizer_config.json"), {**settings, "model_max_length": model.config.context}
+        )
     storage.write_json(storage.join(out, "config.json"), config(model.config, state["eos_id"]))
 
 

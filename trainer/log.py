@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from corpus import storage
 from trainer.evaluate import Validation
@@ -22,35 +22,39 @@ class Log:
     """
 
     def __init__(self, folder: Path, step: int, tensorboard: bool) -> None:
-        self.folder = folder
-        self._board = _board(folder / "tensorboard", step) if tensorboard else None
-        self._files = self._open(step)
+        self.folder, self.tensorboard = folder, tensorboard
+        self._open(step)
 
     def __enter__(self) -> "Log":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._close()
-        if self._board is not None:
-            self._board.close()
 
     def go_back_to(self, step: int) -> None:
         """Forget the rows after `step` updates."""
         self._close()
-        self._files = self._open(step)
+        self._open(step)
 
-    def _open(self, step: int) -> dict[str, TextIO]:
+    def looks(self) -> dict[int, float]:
+        """Nats per token of all held-out text, by step."""
+        return {row["step"]: row["overall"]["nats_per_token"] for row in rows(self.folder / VALIDATION)}
+
+    def _open(self, step: int) -> None:
         for name in (TRAIN, VALIDATION):
             path = self.folder / name
             before = path.read_text().splitlines(keepends=True) if path.exists() else []
             # The last line of a killed run may be cut short.
             whole = [line for line in before if line.endswith("\n") and json.loads(line)["step"] <= step]
             storage.write_bytes(str(path), "".join(whole).encode())
-        return {name: (self.folder / name).open("a", buffering=1) for name in (TRAIN, VALIDATION)}
+        self._files = {name: (self.folder / name).open("a", buffering=1) for name in (TRAIN, VALIDATION)}
+        self._board = _board(self.folder / "tensorboard", step) if self.tensorboard else None
 
     def _close(self) -> None:
         for file in self._files.values():
             file.close()
+        if self._board is not None:
+            self._board.close()
 
     def update(self, row: Mapping[str, Any]) -> None:
         self._write(TRAIN, row, {key: value for key, value in row.items() if key != "step"})

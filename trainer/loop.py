@@ -22,16 +22,17 @@ from trainer.world import World
 
 
 class Loop:
-    """A model, its optimizer, and its place: `step` updates done, `position` batches read.
+    """A model, its optimizer, and its place: `step` updates done with `tokens`, `position` batches read.
 
-    The two differ by the batches that were left out. Raises `ValueError` for a batch that cannot be shared out.
+    Batches that were left out are read, and nothing was done with them. Raises `ValueError` for a batch that cannot be
+    shared out.
     """
 
     def __init__(self, config: Training, vocabulary: int, batches: Batches, world: World) -> None:
         self.config, self.batches, self.world = config, batches, world
         self.model = GPT(gpt_config(config, vocabulary), config.recompute).to(world.device)
         self.optimizer = adamw(self.model, config.optimizer)
-        self.step = self.position = 0
+        self.step = self.tokens = self.position = 0
         own = config.batch // world.size
         self.rows = config.micro_batch or own
         if own % self.rows:
@@ -42,8 +43,8 @@ class Loop:
         on_gpu = world.device.type == "cuda"
         self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and on_gpu)
         wanted = on_gpu if config.compile == "auto" else config.compile
-        forward: Any = torch.compile(self.model) if wanted else self.model
-        self._forward = DistributedDataParallel(forward) if world.size > 1 else forward
+        self._compiled: Any = torch.compile(self.model) if wanted else self.model
+        self._forward = DistributedDataParallel(self._compiled) if world.size > 1 else self._compiled
         self._next: tuple[int, tuple[Tensor, Tensor]] | None = None
 
     def gradient(self) -> tuple[float, float]:
@@ -76,11 +77,18 @@ class Loop:
             group["lr"] = self.rate()
         self.optimizer.step()
         self.step += 1
+        self.tokens += self.config.batch * self.config.model.context
         self.leave_out()
 
     def leave_out(self) -> None:
         """Forget the gradient."""
         self.optimizer.zero_grad()
+
+    def predict(self, ids: Tensor) -> Tensor:
+        """Logits as training has them, in its precision and compiled as it is, for held-out text."""
+        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bfloat16):
+            logits: Tensor = self._compiled(ids)
+        return logits.float()
 
     def _loss(self, ids: Tensor, wanted: Tensor) -> Tensor:
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bfloat16):
@@ -103,7 +111,7 @@ class Loop:
     def _read(self, number: int) -> tuple[Tensor, Tensor]:
         inputs, targets = self.batches.at(number)
         if self.world.device.type == "cuda":
-            # From pinned memory the copy goes on beside the computation.
+            # From pinned memory the host need not wait for the copy.
             inputs, targets = inputs.pin_memory(), targets.pin_memory()
         device = self.world.device
         return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)

@@ -23,9 +23,9 @@ def learning_rate(step: int, steps: int, schedule: Schedule) -> float:
     warmup = max(1, round(schedule.warmup * steps))
     if step < warmup:
         return (step + 1) / warmup
+    # The first step that falls is lower already, and the last one is at `final`.
     if schedule.kind == "cosine":
-        falling = (1 + math.cos(math.pi * (step - warmup) / max(1, steps - 1 - warmup))) / 2
+        falling = (1 + math.cos(math.pi * (step + 1 - warmup) / (steps - warmup))) / 2
     else:
-        # The first step of the decay is lower already, and the last one is at `final`.
         falling = min(1.0, (steps - 1 - step) / max(1, round(schedule.falling * steps)))
     return schedule.final + (1 - schedule.final) * falling

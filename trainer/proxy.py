@@ -63,7 +63,8 @@ def train_proxy(
             if progress is not None:
                 progress(len(losses), loss)
             losses.append(loss)
-        validation = validate(shards, model_nats(loop.model, shards.manifest.eos_id, loop.rows, world))
+        nats = model_nats(loop.predict, config.model.context, shards.manifest.eos_id, loop.rows, world)
+        validation = validate(shards, nats)
     if validation is not None and not math.isfinite(loss := validation.overall.nats_per_token):
         raise DivergedError(f"training diverged at its last step, {config.steps - 1}: the validation loss is {loss}")
     every = max(1, config.steps // CURVE_POINTS)

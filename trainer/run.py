@@ -4,6 +4,7 @@ What goes in: a loop and what the run was told. What comes out: files in the run
 alone. What stays true: between two steps the checkpoint and the logs agree on where the run is.
 """
 
+import math
 import statistics
 import threading
 import time
@@ -18,9 +19,9 @@ from mixtures.token_shards import TokenShards
 from trainer import checkpoints, flops
 from trainer.checkpoints import Checkpoint
 from trainer.config import Run
-from trainer.evaluate import Validation, model_nats, validate
+from trainer.evaluate import model_nats, validate
 from trainer.guard import DivergedError, Spike, Watch
-from trainer.log import TRAIN, Log, rows
+from trainer.log import TRAIN, VALIDATION, Log, rows
 from trainer.loop import Loop
 
 CHECKPOINTS = "checkpoints"
@@ -57,25 +58,26 @@ class TrainingRun:
         self.folder, self.shards, self.loop, self.told, self.config = folder, shards, loop, told, config
         self.show, self.say = show, say
         self.watch = Watch(config.guard)
-        self.validation: Validation | None = None
-        # The step after which held-out text was looked at last.
-        self._looked_at = -1
         self._seconds: list[float] = []
         self._tokens = config.batch * config.model.context
         self._peak, self._peak_by = flops.peak(loop.world.device, loop.bfloat16)
 
-    def go_on_from(self, checkpoint: Checkpoint) -> None:
+    def go_on_from(self, checkpoint: Checkpoint, place: bool) -> None:
+        """Put everything where the checkpoint has it, its `place` in the data only if that means the same here."""
         checkpoints.restore(checkpoint, self.loop)
-        self.say(f"going on from {checkpoint.folder}")
-        if checkpoint.state["data"] != self.told["data"]:
-            self.say("its shards were others: these are begun with their first batch")
-            self.loop.position = 0
         self.watch.restore(checkpoint.state["guard"])
+        self.say(f"going on from {checkpoint.folder}")
+        if not place:
+            self.say("other shards, or read in another order or other pieces: these are begun with their first batch")
+            self.loop.position = 0
 
     def steps(self, log: Log | None, asked: threading.Event) -> None:
-        """All that are left. Raises `Terminated` after the one in which `asked` was set, and `DivergedError`."""
-        if self.config.guard.action == "rollback" and not self._saved():
-            self._save()
+        """All that are left. Raises `Terminated` after the one in which `asked` was set, and `DivergedError`.
+
+        `log` is there in the first process. A checkpoint comes before a look at held-out text, which may take long.
+        """
+        if self.config.guard.action == "rollback" and not self._regular():
+            self._save(log)
         while self.loop.step < self.config.steps:
             start = time.perf_counter()
             loss, norm = self.loop.gradient()
@@ -85,27 +87,29 @@ class TrainingRun:
             rate = self.loop.rate()
             self.loop.update()
             self._record(log, loss, rate, norm, time.perf_counter() - start)
-            stop = self.loop.world.sum(float(asked.is_set()))[0] > 0
-            better = self._is_due(self.config.validation.every) and self._validate(log)
-            if better or stop or self._is_due(self.config.checkpoints.every):
-                self._save()
+            stop = self._any(asked.is_set())
+            if stop or self._is_due(self.config.checkpoints.every):
+                self._save(log)
             if stop:
                 raise Terminated(f"asked to stop: step {self.loop.step} is saved, and the same command goes on from it")
+            if self._is_due(self.config.validation.every):
+                self._look(log)
         # Killed after its last checkpoint, a run has nothing left to do but this.
-        if self._looked_at != self.loop.step:
-            self._validate(log)
+        if self._any(log is not None and self.loop.step not in log.looks()):
+            self._look(log)
 
     def result(self) -> dict[str, Any]:
         """What is known in the end, by the first process; speed is that of this attempt, by its median step."""
         model, world = self.loop.model, self.loop.world
+        looks = rows(self.folder / VALIDATION)
         last = rows(self.folder / TRAIN)[-max(1, round(FINAL_STEPS * self.config.steps)) :]
         speed = self._tokens / statistics.median(self._seconds) if self._seconds else None
         return {
             "parameters": model.parameters_count(),
             "steps": self.loop.step,
-            "tokens": self.loop.step * self._tokens,
+            "tokens": self.loop.tokens,
             "final_loss": statistics.fmean(row["loss"] for row in last),
-            "validation": asdict(self.validation) if self.validation else None,
+            "validation": {key: value for key, value in looks[-1].items() if key != "step"} if looks else None,
             "spikes": [asdict(spike) for spike in self.watch.spikes],
             "processes": world.size,
             "device": torch.cuda.get_device_name(world.device) if world.device.type == "cuda" else "CPU",
@@ -125,7 +129,7 @@ class TrainingRun:
         speed = self._tokens / seconds
         row = {
             "step": self.loop.step,
-            "tokens": self.loop.step * self._tokens,
+            "tokens": self.loop.tokens,
             "loss": loss,
             "learning_rate": rate,
             "gradient_norm": norm,
@@ -139,50 +143,62 @@ class TrainingRun:
     def _utilisation(self, tokens_per_second: float) -> float:
         return tokens_per_second * self.loop.model.flops_per_token() / (self._peak * self.loop.world.size)
 
-    def _validate(self, log: Log | None) -> bool:
-        """Whether the model predicts held-out text better than at any checkpoint there is."""
-        eos_id = self.shards.manifest.eos_id
-        nats = model_nats(self.loop.model, eos_id, self.loop.rows, self.loop.world)
-        self.validation = validate(self.shards, nats, self.config.validation.tokens)
-        self._looked_at = self.loop.step
-        if self.validation is None:
-            return False
-        loss = self.validation.overall.nats_per_token
-        if not loss < float("inf"):
-            raise DivergedError(f"training diverged at step {self.loop.step - 1}: the validation loss is {loss}")
+    def _look(self, log: Log | None) -> None:
+        """Measure on held-out text; a model that is better there than all before it is kept."""
+        loop, context = self.loop, self.config.model.context
+        nats = model_nats(loop.predict, context, self.shards.manifest.eos_id, loop.rows, loop.world)
+        found = validate(self.shards, nats, self.config.validation.tokens)
+        if found is None:
+            return
+        loss = found.overall.nats_per_token
+        if not math.isfinite(loss):
+            raise DivergedError(f"training diverged at step {loop.step - 1}: the validation loss is {loss}")
+        better = False
         if log is not None:
-            log.validated(self.loop.step, self.validation)
-        found = [c.validation_loss for c in self._saved() if c.validation_loss is not None]
-        return loss < min(found, default=float("inf"))
+            before = log.looks()
+            better = loss < min(before.values(), default=math.inf)
+            if loop.step not in before:
+                log.validated(loop.step, found)
+        if self._any(better) and not any(c.step == loop.step for c in self._saved()):
+            self._save(log)
+
+    def _any(self, wanted: bool) -> bool:
+        """Whether any process wants it."""
+        return self.loop.world.sum(float(wanted))[0] > 0
 
     def _saved(self) -> list[Checkpoint]:
         return checkpoints.every(self.folder / CHECKPOINTS)
 
-    def _save(self) -> None:
+    def _regular(self) -> list[Checkpoint]:
+        return [checkpoint for checkpoint in self._saved() if checkpoint.is_regular]
+
+    def _save(self, log: Log | None) -> None:
         world = self.loop.world
         # All have asked which there are before there is another one.
         world.wait()
-        if world.is_first:
-            measured = self.validation if self._looked_at == self.loop.step else None
-            loss = measured.overall.nats_per_token if measured else None
-            remembered = {**self.told, "guard": self.watch.state()}
-            checkpoints.save(self.folder / CHECKPOINTS, self.loop, remembered, loss)
-            checkpoints.prune(self.folder / CHECKPOINTS, self.config.checkpoints.keep)
+        if log is not None:
+            folder, remembered = self.folder / CHECKPOINTS, {**self.told, "guard": self.watch.state()}
+            checkpoints.save(folder, self.loop, remembered, regular=self._is_due(self.config.checkpoints.every))
+            there, looks = {checkpoint.step for checkpoint in self._saved()}, log.looks()
+            best = min(looks.keys() & there, key=lambda step: (looks[step], step), default=None)
+            checkpoints.prune(folder, self.config.checkpoints.keep, best)
         world.wait()
 
     def _leave_out(self, loss: float, norm: float, log: Log | None) -> None:
         """Do what the guard says about a spike."""
         action = self.config.guard.action
-        spike = Spike(self.loop.step, self.loop.position - 1, loss, norm, action)
+        spike = Spike.of(self.loop.step, self.loop.position - 1, loss, norm, action)
         self.watch.add(spike, self.loop.rate())
         self.loop.leave_out()
         if action == "rollback":
             position, spikes = self.loop.position, self.watch.spikes
-            checkpoint = self._saved()[-1]
+            checkpoint = self._regular()[-1]
+            self.loop.world.wait()
             checkpoints.restore(checkpoint, self.loop)
             self.watch.restore(checkpoint.state["guard"])
             self.loop.position, self.watch.spikes = position, spikes
             if log is not None:
+                checkpoints.forget(self.folder / CHECKPOINTS, self.loop.step)
                 log.go_back_to(self.loop.step)
         then = f"back at step {self.loop.step}" if action == "rollback" else "left out"
         self.say(f"spike at step {spike.step}: loss {loss:.3f}, gradient norm {norm:.3f}: {then}")

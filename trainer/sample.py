@@ -25,7 +25,7 @@ def continuation(
             chosen = int(logits.argmax())
         else:
             best = logits.topk(min(top_k, len(logits)))
-            shares = torch.softmax(best.values / temperature, dim=0)
+            shares = torch.softmax((best.values - best.values[0]) / temperature, dim=0)
             chosen = int(best.indices[torch.multinomial(shares, 1, generator=generator)])
         if chosen == eos_id:
             return

@@ -44,21 +44,24 @@ def train(
     """Train on the shards in `data`, or go on where the run in `out` is; returns what result.json holds.
 
     `start` is a checkpoint of another run to begin with: its weights, its moments and its step, and its place in the
-    data if that is the same. Raises `RecipeError` for a run of another configuration in `out` and for data that do not
-    fit; `DivergedError` where the guard does not help; `CheckpointError`; and `Terminated`.
+    data if batches are the same. Raises `RecipeError` for a run of another configuration in `out` and for data or a
+    `start` that do not fit; `DivergedError` where the guard does not help; `CheckpointError`; and `Terminated`.
     """
     folder = Path(out)
     shards = TokenShards.open(data)
-    told = _told(shards, config, seed)
+    told = _told(shards, config, seed, start)
     with reproducible(seed), _asked_to_stop() as asked:
         loop = _loop(shards, config, seed, world)
-        begun = _begin(folder, shards, told, start, world)
+        begun = _begin(folder, shards, told, world)
         run = TrainingRun(folder, shards, loop, told, config, show, say)
         if begun is not None:
-            run.go_on_from(begun)
+            run.go_on_from(begun, _same_place(begun.state, told))
         if loop.step == config.steps and (folder / RESULT).exists():
             say("nothing to do: all steps were done before")
         else:
+            if world.is_first:
+                # It is of an earlier end, of which the last checkpoint is gone.
+                (folder / RESULT).unlink(missing_ok=True)
             with Log(folder, loop.step, config.tensorboard) if world.is_first else contextlib.nullcontext() as log:
                 run.steps(log, asked)
             if world.is_first:
@@ -78,12 +81,13 @@ def _loop(shards: TokenShards, config: Run, seed: int, world: World) -> Loop:
         raise RecipeError(str(error)) from error
 
 
-def _told(shards: TokenShards, config: Run, seed: int) -> dict[str, Any]:
+def _told(shards: TokenShards, config: Run, seed: int, start: str | None) -> dict[str, Any]:
     """What run.json says: a run is resumed only by one that is told the same, but for what `FREE` lists."""
     manifest = shards.manifest
     return {
         "config": config.model_dump(),
         "seed": seed,
+        "start": start,
         "data": hashlib.sha256(storage.read_bytes(storage.join(shards.folder, MANIFEST))).hexdigest(),
         "vocabulary_size": manifest.vocabulary_size,
         "eos_id": manifest.eos_id,
@@ -93,22 +97,17 @@ def _told(shards: TokenShards, config: Run, seed: int) -> dict[str, Any]:
     }
 
 
-def _begin(
-    folder: Path, shards: TokenShards, told: dict[str, Any], start: str | None, world: World
-) -> Checkpoint | None:
+def _begin(folder: Path, shards: TokenShards, told: dict[str, Any], world: World) -> Checkpoint | None:
     """The checkpoint to go on from, once the folder is known to be this run's."""
     path = folder / TOLD
     if path.exists():
         _check_same(path, told)
     own = checkpoints.every(folder / CHECKPOINTS)
-    begun = own[-1] if own else checkpoints.at(start) if start else None
-    if begun is not None and begun.state["tokenizer_sha256"] != told["tokenizer_sha256"]:
-        raise RecipeError(
-            f"{begun.folder} was trained with the tokenizer of sha256 {begun.state['tokenizer_sha256'][:12]}, and "
-            f"these shards are {told['tokenizer_sha256'][:12]}'s: the same ids mean other tokens"
-        )
-    # Nobody writes before all have looked.
-    world.wait()
+    begun = own[-1] if own else _of_another_run(told) if told["start"] else None
+    step = begun.step if begun is not None else -1
+    total, squares = world.sum(step, step * step)
+    if world.size * squares != total * total:
+        raise RecipeError(f"the processes see other checkpoints in {folder}: it has to be one folder that all share")
     if world.is_first:
         storage.remove_temporary(str(folder / CHECKPOINTS))
         storage.write_json(str(path), told)
@@ -117,11 +116,41 @@ def _begin(
     return begun
 
 
+def _of_another_run(told: dict[str, Any]) -> Checkpoint:
+    """The checkpoint to begin with, of the same model and tokenizer and not beyond the end."""
+    begun = checkpoints.at(told["start"])
+    there = begun.state
+    if there["tokenizer_sha256"] != told["tokenizer_sha256"]:
+        raise RecipeError(
+            f"{begun.folder} was trained with the tokenizer of sha256 {there['tokenizer_sha256'][:12]}, and these "
+            f"shards are {told['tokenizer_sha256'][:12]}'s: the same ids mean other tokens"
+        )
+    differ = [
+        f"model.{key}: {there['config']['model'][key]!r} there, {value!r} here"
+        for key, value in told["config"]["model"].items()
+        # The model has no weights for places.
+        if key != "context" and there["config"]["model"][key] != value
+    ]
+    if differ:
+        raise RecipeError("\n  ".join([f"{begun.folder} is of another model; give the same:", *differ]))
+    if begun.step >= told["config"]["steps"]:
+        raise RecipeError(f"{begun.folder} has {begun.step:,} steps already; steps counts these too, so give more")
+    return begun
+
+
+def _same_place(there: dict[str, Any], told: dict[str, Any]) -> bool:
+    """Whether the n-th batch there is the n-th here."""
+    configs = there["config"], told["config"]
+    same = [there[key] == told[key] for key in ("data", "seed")]
+    same += [len({config["batch"] for config in configs}) == 1]
+    return all([*same, len({config["model"]["context"] for config in configs}) == 1])
+
+
 def _check_same(path: Path, told: dict[str, Any]) -> None:
     before = storage.read_json(str(path))
     differ = [
         f"{key}: {before[key]!r} there, {told[key]!r} here"
-        for key in ("seed", "data", "vocabulary_size", "tokenizer_sha256")
+        for key in ("seed", "start", "data", "vocabulary_size", "tokenizer_sha256")
         if before[key] != told[key]
     ]
     differ += [
@@ -129,6 +158,11 @@ def _check_same(path: Path, told: dict[str, Any]) -> None:
         for key, value in told["config"].items()
         if key not in FREE and before["config"].get(key) != value
     ]
+    # A spike goes back to a regular checkpoint, so there what is regular counts.
+    both = before["config"], told["config"]
+    if all(config["guard"]["action"] == "rollback" for config in both):
+        every = [config["checkpoints"]["every"] for config in both]
+        differ += [f"checkpoints.every: {every[0]} there, {every[1]} here"] if every[0] != every[1] else []
     if differ:
         listed = "\n  ".join(differ)
         raise RecipeError(

@@ -109,7 +109,20 @@ def test_no_is_a_language_and_a_key_given_twice_an_error(recipe: str, tmp_path: 
         load(str(tmp_path / "twice.yaml"))
 
 
-@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\xff"])
+def test_numbers_are_read_as_people_write_them(recipe: str) -> None:
+    for written, rate in (("3e-4", 3e-4), ("3.0e-4", 3e-4), ("1E+2", 100.0), ("5e-1", 0.5)):
+        assert load(recipe, (f"proxy.optimizer.learning_rate={written}",)).proxy.optimizer.learning_rate == rate  # type: ignore[union-attr]
+    assert load(recipe, ("name=3e4x",)).name == "3e4x"
+
+
+def test_an_override_reaches_one_place_though_an_anchor_named_two(recipe: str, tmp_path: Path) -> None:
+    text = Path(recipe).read_text().replace("  web: {", "  web: &shared {") + "\n"
+    Path(recipe).write_text(text.replace("mixture:", "  wiki: *shared\nmixture:"))
+    sources = load(recipe, ("sources.wiki.text_field=body",)).sources
+    assert [source.text_field for source in sources.values()] == ["text", "body"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["", "[a]: 3", "[1, 2]", "a: [", "\xff"])
 def test_what_is_no_recipe_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_bytes(text.encode("latin-1"))
     with pytest.raises(RecipeError, match=r"r\.yaml"):

@@ -85,7 +85,13 @@ def test_keys_come_from_a_file_and_the_command_line(tokens: str, tmp_path: Path)
         (["batch=100000"], [], "Lower the batch or the context"),
         (["micro_batch=3"], [], "micro_batch 3 does not divide the 8 rows"),
         (["model.heads=3"], [], "RoPE needs an even whole number per head"),
-        ([], ["--out", "memory://x"], "takes a local folder"),
+        ([], ["--out", "memory://x"], "--out memory://x: its files are renamed into place, which takes a local folder"),
+        (
+            [],
+            ["--data", "memory://x"],
+            "its files are mapped into memory, which takes a local folder",
+        ),
+        ([], ["--seed", "99999999999999999999"], "is not in the range"),
         ([], ["--data", "nowhere"], "nowhere has no manifest.json: no token shards were finished there"),
         ([], ["--config", "nowhere.yaml"], "nowhere.yaml cannot be read"),
     ],
@@ -166,3 +172,21 @@ def test_without_a_model_there_is_nothing_to_sample_or_export(tmp_path: Path) ->
         done = go(words)
         assert done.returncode == 1
         assert "is no checkpoint" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [(["--temperature", "nan"], "--temperature is nan"), (["--prompt", "a\udcff"], "no UTF-8 text")]
+)
+def test_what_cannot_be_sampled_is_refused(trained: Path, more: list[str], said: str) -> None:
+    done = go(["sample", str(trained), *more])
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_an_export_does_not_overwrite_a_checkpoint(trained: Path) -> None:
+    last = checkpoints.every(trained / "checkpoints")[-1].folder
+    before = (last / "model.safetensors").read_bytes()
+    done = go(["export", str(trained), "--out", str(last)])
+    assert done.returncode == 2
+    assert "is a checkpoint" in done.stderr
+    assert (last / "model.safetensors").read_bytes() == before

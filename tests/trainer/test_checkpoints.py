@@ -32,15 +32,16 @@ def test_what_was_saved_goes_on_as_what_it_was_saved_from(tokens: str, tmp_path:
     for _ in range(steps):
         first.gradient()
         first.update()
-    checkpoint = checkpoints.save(tmp_path, first, {"data": "x"}, 1.5)
+    checkpoint = checkpoints.save(tmp_path, first, {"data": "x"}, regular=True)
     assert [found.state for found in checkpoints.every(tmp_path)] == [checkpoint.state]
-    assert (checkpoint.step, checkpoint.validation_loss, checkpoint.state["data"]) == (steps, 1.5, "x")
+    assert (checkpoint.step, checkpoint.is_regular, checkpoint.state["data"]) == (steps, True, "x")
     checkpoints.restore(checkpoint, second)
     for _ in range(2):
         assert first.gradient() == second.gradient()
         first.update()
         second.update()
     assert (first.step, first.position) == (second.step, second.position) == (steps + 2, steps + 2)
+    assert first.tokens == second.tokens == (steps + 2) * 4 * 16
     for ours, theirs in zip(first.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
@@ -48,12 +49,14 @@ def test_what_was_saved_goes_on_as_what_it_was_saved_from(tokens: str, tmp_path:
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors"])
 def test_a_changed_byte_and_a_missing_file_are_named(tokens: str, tmp_path: Path, name: str) -> None:
     made = loop(tokens)
-    checkpoint = checkpoints.save(tmp_path, made, {}, None)
+    checkpoint = checkpoints.save(tmp_path, made, {}, regular=True)
     path = checkpoint.folder / name
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(CheckpointError, match=rf"{name} has sha256 .*wants.*the run goes on from the one before"):
+    with pytest.raises(
+        CheckpointError, match=rf"{name} has sha256 .*wants.*may be removed: the run goes on from the one before"
+    ):
         checkpoints.restore(checkpoint, made)
     path.unlink()
     with pytest.raises(CheckpointError, match=f"{name} is missing"):
@@ -61,7 +64,7 @@ def test_a_changed_byte_and_a_missing_file_are_named(tokens: str, tmp_path: Path
 
 
 def test_weights_of_another_model_are_refused(tokens: str, tmp_path: Path) -> None:
-    checkpoint = checkpoints.save(tmp_path, loop(tokens), {}, None)
+    checkpoint = checkpoints.save(tmp_path, loop(tokens), {}, regular=True)
     with pytest.raises(CheckpointError, match="is of another model"):
         checkpoints.restore(checkpoint, loop(tokens, width=32))
 
@@ -71,6 +74,26 @@ def test_what_is_no_checkpoint_is_said(tmp_path: Path) -> None:
         checkpoints.at(tmp_path)
     (tmp_path / "step-00000001.tmp-7").mkdir()
     assert checkpoints.every(tmp_path) == []
+    (tmp_path / "step-00000002").mkdir()
+    (tmp_path / "step-00000002/state.json").write_text('{"step": 2,')
+    with pytest.raises(CheckpointError, match=r"step-00000002/state\.json is damaged: .*may be removed"):
+        checkpoints.every(tmp_path)
+
+
+def test_a_model_with_an_output_layer_of_its_own_is_not_read_as_one_without(tokens: str, tmp_path: Path) -> None:
+    checkpoint = checkpoints.save(tmp_path, loop(tokens), {}, regular=True)
+    with pytest.raises(CheckpointError, match="has an output layer of its own"):
+        checkpoints.restore(checkpoint, loop(tokens, tied=True))
+
+
+def test_what_is_pruned_is_neither_regular_and_recent_nor_newest_nor_best(tokens: str, tmp_path: Path) -> None:
+    made = loop(tokens)
+    for made.step, regular in ((0, True), (10, True), (13, False), (20, True), (30, True), (31, False), (33, False)):
+        checkpoints.save(tmp_path, made, {}, regular=regular)
+    checkpoints.prune(tmp_path, 2, best=13)
+    assert [checkpoint.step for checkpoint in checkpoints.every(tmp_path)] == [13, 20, 30, 33]
+    checkpoints.forget(tmp_path, 20)
+    assert [checkpoint.step for checkpoint in checkpoints.every(tmp_path)] == [13, 20]
 
 
 FULL = """
@@ -79,12 +102,12 @@ from pathlib import Path
 from tests.trainer.test_checkpoints import loop
 from trainer import checkpoints
 made = loop(sys.argv[1])
-checkpoints.save(Path(sys.argv[2]), made, {}, None)
+checkpoints.save(Path(sys.argv[2]), made, {}, regular=True)
 made.gradient(); made.update()
 # Files above this size cannot be written, as on a disk that is full: the system refuses, and nobody is told before.
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
 try:
-    checkpoints.save(Path(sys.argv[2]), made, {}, None)
+    checkpoints.save(Path(sys.argv[2]), made, {}, regular=True)
 except checkpoints.CheckpointError as error:
     print(error)
 """

@@ -31,7 +31,7 @@ def test_bits_per_byte_by_hand(tmp_path: Path) -> None:
         planted.shard(tmp_path, "c4", c4, "validation"),
     ]
     shards = TokenShards.open(planted.finish(tmp_path, entries))
-    found = validate(shards, model_nats(uniform(), 0, 1, CPU))
+    found = validate(shards, model_nats(uniform(), 16, 0, 1, CPU))
     assert found is not None
     for own, tokens, text_bytes in [
         (found.sources["books"], 5, 9),
@@ -64,7 +64,7 @@ def test_every_token_is_predicted_once_from_its_own_window(length: int) -> None:
             logits = model(torch.tensor([window]))[0, -1]
             wanted -= torch.log_softmax(logits, dim=0)[int(tokens[place])].item()
     for rows in (1, 3):
-        assert model_nats(model, 0, rows, CPU)(tokens) == pytest.approx(wanted, rel=1e-5)
+        assert model_nats(model, 16, 0, rows, CPU)(tokens) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_first_tokens_of_each_source_are_what_a_limit_leaves(tmp_path: Path) -> None:
@@ -98,6 +98,6 @@ def test_processes_share_out_the_windows(monkeypatch: pytest.MonkeyPatch) -> Non
     tokens = np.random.default_rng(0).integers(0, 24, 150).astype(np.uint16)
     # Each sees its own part of the sum where nothing is added up.
     monkeypatch.setattr(World, "sum", lambda self, *values: list(values))
-    parts = [model_nats(model, 0, 2, World(rank, 3, CPU.device))(tokens) for rank in range(3)]
+    parts = [model_nats(model, 16, 0, 2, World(rank, 3, CPU.device))(tokens) for rank in range(3)]
     assert min(parts) > 0
-    assert sum(parts) == pytest.approx(model_nats(model, 0, 2, CPU)(tokens), rel=1e-12)
+    assert sum(parts) == pytest.approx(model_nats(model, 16, 0, 2, CPU)(tokens), rel=1e-12)

@@ -27,6 +27,18 @@ def test_a_devices_peak_is_above_what_another_product_reaches() -> None:
     assert found > reached / 4
 
 
-def test_a_gpu_with_a_data_sheet_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100 80GB HBM3")
-    assert flops.peak(torch.device("cuda"), bfloat16=True) == (989e12, "H100's data sheet")
+@pytest.mark.parametrize(
+    ("name", "flops_there", "sheet"),
+    [
+        ("NVIDIA H100 80GB HBM3", 989e12, "H100"),
+        ("NVIDIA H100 PCIe", 756e12, "H100 PCIe"),
+        ("NVIDIA L40S", 362e12, "L40S"),
+        ("NVIDIA L40", 181e12, "L40"),
+        ("NVIDIA L4", 121e12, "L4"),
+    ],
+)
+def test_a_gpu_with_a_data_sheet_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch, name: str, flops_there: float, sheet: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
+    assert flops.peak(torch.device("cuda"), bfloat16=True) == (flops_there, f"{sheet}'s data sheet")

@@ -19,6 +19,7 @@ def test_rows_after_the_step_that_counts_are_forgotten(tmp_path: Path) -> None:
         log.validated(3, look(0.9))
         log.go_back_to(2)
         log.update({"step": 3, "loss": 30.0})
+        assert log.looks() == {2: 2.0}
     assert [row["loss"] for row in rows(tmp_path / TRAIN)] == [1.0, 2.0, 30.0]
     assert [row["step"] for row in rows(tmp_path / VALIDATION)] == [2]
     with (tmp_path / TRAIN).open("a") as file:
@@ -41,9 +42,12 @@ def test_tensorboard_reads_the_same_numbers(tmp_path: Path) -> None:
         for step in (1, 2):
             log.update({"step": step, "loss": step / 2})
         log.validated(2, look(0.75))
+        log.update({"step": 3, "loss": 9.0})
+        log.go_back_to(2)
+        log.update({"step": 3, "loss": 1.5})
     found = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
     found.Reload()
-    assert [(e.step, e.value) for e in found.Scalars("train/loss")] == [(1, 0.5), (2, 1.0)]
+    assert [(e.step, e.value) for e in found.Scalars("train/loss")] == [(1, 0.5), (2, 1.0), (3, 1.5)]
     assert [(e.step, e.value) for e in found.Scalars("bits_per_byte/all")] == [(2, 0.75)]
 
 

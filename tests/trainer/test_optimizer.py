@@ -13,10 +13,18 @@ COSINE, WSD = Schedule(), Schedule(kind="wsd", warmup=0.1, decay=0.2, final=0.0)
 def test_cosine_warms_up_to_its_highest_and_falls_to_a_tenth() -> None:
     rates = [learning_rate(step, 200, COSINE) for step in range(200)]
     assert rates[:20] == pytest.approx([(step + 1) / 20 for step in range(20)])
-    assert max(rates) == rates[19] == rates[20] == 1
-    assert rates[20:] == sorted(rates[20:], reverse=True)
-    assert rates[-1] == pytest.approx(0.1)
+    assert max(rates) == rates[19] == 1
+    assert rates[19:] == sorted(rates[19:], reverse=True)
+    assert rates[109] == pytest.approx(0.1 + 0.9 / 2)
     assert learning_rate(0, 1, COSINE) == 1
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(200, 0.1), (2, 0.0), (10, 0.9), (3, 0.3)])
+def test_the_last_rate_is_the_final_one(steps: int, warmup: float) -> None:
+    assert learning_rate(steps - 1, steps, Schedule(warmup=warmup, final=0.1)) == pytest.approx(0.1)
+    decay = min(0.5, 1 - warmup)
+    wsd = Schedule(kind="wsd", warmup=warmup, decay=decay, final=0.1)
+    assert learning_rate(steps - 1, steps, wsd) == pytest.approx(0.1)
 
 
 def test_wsd_is_stable_and_then_falls_in_a_line() -> None:

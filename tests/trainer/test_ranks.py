@@ -1,6 +1,7 @@
 """Several processes that train one model, started by torchrun, against one alone."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,11 +40,15 @@ with joined() as world:
         if progress.step == int(sys.argv[4]):
             sys.exit(9)
 
-    train(sys.argv[1], sys.argv[2], config, 0, world, show=show)
+    # Where there is no folder that all share, each has its own.
+    out = sys.argv[2].replace("RANK", str(world.rank))
+    train(sys.argv[1], out, config, 0, world, show=show)
 """
 
 
-def together(tokens: str, out: Path, ranks: int, config: Run, until: int = -1) -> int:
+def together(
+    tokens: str, out: Path, ranks: int, config: Run, until: int = -1, fails: bool = False
+) -> subprocess.CompletedProcess[str]:
     """Train with so many processes; they are gone after step `until`."""
     program = out.parent / f"{out.name}.py"
     program.write_text(PROGRAM)
@@ -51,8 +56,8 @@ def together(tokens: str, out: Path, ranks: int, config: Run, until: int = -1) -
     command = [sys.executable, *launch, str(program), tokens, str(out), config.model_dump_json(), str(until)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert until >= 0 or done.returncode == 0, done.stderr
-    return done.returncode
+    assert (done.returncode != 0) == (fails or until >= 0), done.stderr
+    return done
 
 
 def last(out: Path) -> dict[str, bytes]:
@@ -83,7 +88,7 @@ def test_two_processes_do_what_one_does_to_the_last_bit(tokens: str, alone: Path
 def test_a_run_goes_on_with_another_number_of_processes_to_the_same_bits(
     tokens: str, alone: Path, tmp_path: Path
 ) -> None:
-    assert together(tokens, tmp_path / "run", 2, CONFIG, until=5) != 0
+    together(tokens, tmp_path / "run", 2, CONFIG, until=5)
     assert checkpoints.every(tmp_path / "run/checkpoints")[-1].step == 4
     train(tokens, str(tmp_path / "run"), CONFIG, 0, CPU)
     assert last(tmp_path / "run") == last(alone)
@@ -94,3 +99,12 @@ def test_four_processes_differ_from_one_in_the_order_of_sums_alone(tokens: str, 
     together(tokens, tmp_path / "four", 4, CONFIG.model_copy(update={"micro_batch": None}))
     np.testing.assert_allclose(losses(tmp_path / "four"), losses(alone), rtol=1e-5)
     assert checkpoints.every(tmp_path / "four/checkpoints")[-1].state["position"] == 8
+
+
+def test_processes_that_see_other_checkpoints_do_not_train_on(tokens: str, alone: Path, tmp_path: Path) -> None:
+    shutil.copytree(alone, tmp_path / "run-0")
+    last = checkpoints.every(tmp_path / "run-0/checkpoints")[-1]
+    shutil.rmtree(last.folder)
+    done = together(tokens, tmp_path / "run-RANK", 2, CONFIG, fails=True)
+    assert "it has to be one folder that all share" in done.stderr
+    assert not (tmp_path / "run-1").exists()

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import math
+import os
 import shutil
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,11 @@ def killed_after(step: int) -> Any:
     return show
 
 
+def stop_at(progress: Progress, step: int) -> None:
+    if progress.step == step:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tokens: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed")
@@ -116,6 +123,31 @@ def test_killed_between_the_last_checkpoint_and_the_result_it_finds_the_same_res
     found = go(tokens, tmp_path / "out")
     assert found["validation"] == wanted["validation"]
     assert found["final_loss"] == wanted["final_loss"]
+    assert files(tmp_path / "out") == files(undisturbed)
+
+
+def test_a_finished_run_without_its_last_checkpoint_is_not_finished(
+    tokens: str, undisturbed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(undisturbed, tmp_path / "out")
+    shutil.rmtree(checkpoints.every(tmp_path / "out/checkpoints")[-1].folder)
+    with pytest.raises(KilledError):
+        go(tokens, tmp_path / "out", show=killed_after(11))
+    assert not (tmp_path / "out/result.json").exists()
+    go(tokens, tmp_path / "out")
+    assert files(tmp_path / "out") == files(undisturbed)
+
+
+def test_asked_to_stop_it_saves_before_it_looks_at_held_out_text(
+    tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("trainer.run.validate", fails)
+    with pytest.raises(Terminated):
+        go(tokens, tmp_path, show=lambda progress: stop_at(progress, 4))
+    assert checkpoints.every(tmp_path / "checkpoints")[-1].step == 4
 
 
 def test_a_finished_run_is_left_as_it_is(tokens: str, undisturbed: Path, tmp_path: Path) -> None:
@@ -146,7 +178,7 @@ def test_the_last_checkpoints_stay_and_the_one_that_validated_best(tmp_path: Pat
     assert best < 45, "the planted rise"
     found = checkpoints.every(tmp_path / "out/checkpoints")
     assert [checkpoint.step for checkpoint in found] == [best, 45, 60]
-    assert found[0].validation_loss == looks[best]
+    assert [checkpoint.is_regular for checkpoint in found] == [False, True, True]
 
 
 def test_another_configuration_or_other_shards_in_the_same_folder_are_refused(
@@ -161,8 +193,15 @@ def test_another_configuration_or_other_shards_in_the_same_folder_are_refused(
     other = planted.finish(tmp_path, [planted.shard(tmp_path, "c4", planted.markov(99, seed=3))])
     with pytest.raises(RecipeError, match="data: "):
         go(other, out)
-    # What changes nothing that is computed may differ.
-    go(tokens, out, changed(recompute=True, micro_batch=2, checkpoints=Checkpoints(every=3)))
+
+
+def test_what_is_done_between_steps_may_differ_when_a_run_goes_on(
+    tokens: str, undisturbed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(KilledError):
+        go(tokens, tmp_path, show=killed_after(7))
+    go(tokens, tmp_path, changed(recompute=True, checkpoints=Checkpoints(every=3), validation=Validation(every=12)))
+    assert files(tmp_path)["model.safetensors"] == files(undisturbed)["model.safetensors"]
 
 
 def test_a_batch_that_the_shards_do_not_fill_is_refused(tokens: str, tmp_path: Path) -> None:
@@ -173,16 +212,28 @@ def test_a_batch_that_the_shards_do_not_fill_is_refused(tokens: str, tmp_path: P
 def test_a_checkpoint_of_another_run_to_begin_with(tokens: str, undisturbed: Path, tmp_path: Path) -> None:
     stem = checkpoints.every(undisturbed / "checkpoints")[0]
     said: list[str] = []
+    with pytest.raises(KilledError):
+        go(tokens, tmp_path / "same", start=str(stem.folder), say=said.append, show=killed_after(stem.step + 2))
     go(tokens, tmp_path / "same", start=str(stem.folder), say=said.append)
     assert files(tmp_path / "same")["model.safetensors"] == files(undisturbed)["model.safetensors"]
-    assert not any("others" in words for words in said)
+    assert not any("first batch" in words for words in said)
+    larger = go(tokens, tmp_path / "larger", changed(batch=8), start=str(stem.folder), say=said.append)
+    assert larger["tokens"] == stem.step * 4 * 16 + (12 - stem.step) * 8 * 16
+    assert checkpoints.every(tmp_path / "larger/checkpoints")[-1].state["position"] == 12 - stem.step
+    assert any("begun with their first batch" in words for words in said)
     other = planted.finish(tmp_path, [planted.shard(tmp_path, "c4", planted.markov(99, seed=3))])
     go(other, tmp_path / "other", start=str(stem.folder), say=said.append)
-    assert any("shards were others" in words for words in said)
     assert checkpoints.every(tmp_path / "other/checkpoints")[-1].state["position"] == 12 - stem.step
     strange = planted.finish(tmp_path, [planted.shard(tmp_path, "c4", planted.markov(99, seed=3))], tokenizer=b"{}")
     with pytest.raises(RecipeError, match="the same ids mean other tokens"):
         go(strange, tmp_path / "strange", start=str(stem.folder))
+    model = SMALL.model.model_copy(update={"tied": True})
+    with pytest.raises(RecipeError, match=r"of another model; give the same:\n  model\.tied: False there, True here"):
+        go(tokens, tmp_path / "tied", changed(model=model), start=str(stem.folder))
+    with pytest.raises(RecipeError, match="steps already; steps counts these too, so give more"):
+        go(tokens, tmp_path / "short", changed(steps=stem.step), start=str(stem.folder))
+    with pytest.raises(RecipeError, match="start: "):
+        go(tokens, tmp_path / "same")
 
 
 def spiking(monkeypatch: pytest.MonkeyPatch, *positions: int) -> None:
@@ -200,10 +251,12 @@ def test_a_loss_that_is_no_number_ends_training_and_leaves_the_last_checkpoint(
     tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spiking(monkeypatch, 7)
-    with pytest.raises(DivergedError, match=r"training diverged at step 7: loss nan"):
+    with pytest.raises(DivergedError, match=r"training diverged at step 7: loss None"):
         go(tokens, tmp_path)
     assert [checkpoint.step for checkpoint in checkpoints.every(tmp_path / "checkpoints")] == [4, 5]
     assert not (tmp_path / "result.json").exists()
+    # As the error says: the same run, with such steps left out.
+    assert len(go(tokens, tmp_path, changed(guard=Guard(action="skip")))["spikes"]) == 1
 
 
 def test_a_rate_that_is_far_too_high_is_no_result(tokens: str, tmp_path: Path) -> None:
@@ -236,8 +289,26 @@ def test_a_run_with_spikes_is_resumed_to_the_same_weights(
     for step in (3, 6, 8):
         with pytest.raises(KilledError):
             go(tokens, tmp_path / "killed", config, show=killed_after(step))
+    with pytest.raises(Terminated):
+        go(tokens, tmp_path / "killed", config, show=lambda progress: stop_at(progress, 9))
     go(tokens, tmp_path / "killed", config)
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_with_rollback_what_is_regular_may_not_differ_and_what_is_not_does_not_count(
+    tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spiking(monkeypatch, 9)
+    config = changed(guard=Guard(action="rollback"), validation=Validation(every=100))
+    go(tokens, tmp_path / "whole", config)
+    with pytest.raises(Terminated):
+        go(tokens, tmp_path / "stopped", config, show=lambda progress: stop_at(progress, 8))
+    with pytest.raises(RecipeError, match=r"checkpoints\.every: 5 there, 2 here"):
+        go(tokens, tmp_path / "stopped", config.model_copy(update={"checkpoints": Checkpoints(every=2)}))
+    # The checkpoint at 8 is where it was stopped, and no place to go back to.
+    go(tokens, tmp_path / "stopped", config)
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+    assert checkpoints.every(tmp_path / "stopped/checkpoints")[-1].state["position"] == 17
 
 
 def test_rolled_back_it_goes_on_from_the_last_checkpoint_with_the_batches_after_the_spike(
@@ -267,16 +338,9 @@ def test_rolled_back_it_goes_on_from_the_last_checkpoint_with_the_batches_after_
 def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_from_there(
     tokens: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-    import signal
-
-    def show(progress: Progress) -> None:
-        if progress.step == 7:
-            os.kill(os.getpid(), signal.SIGTERM)
-
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Terminated, match="step 7 is saved"):
-        go(tokens, tmp_path, show=show)
+        go(tokens, tmp_path, show=lambda progress: stop_at(progress, 7))
     assert signal.getsignal(signal.SIGTERM) is before
     assert checkpoints.every(tmp_path / "checkpoints")[-1].step == 7
     go(tokens, tmp_path)
