@@ -15,7 +15,8 @@ from corpus.strict import Count, Strict, unknown
 # Up to four epochs a repeated token is worth nearly as much as a new one (Muennighoff et al. 2023, arXiv:2305.16264).
 MAX_EPOCHS = 4.0
 
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Far larger ones have a sum that is no number any more.
+Weight = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Epochs = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -68,6 +69,8 @@ class Mixture(Strict):
             for name in named:
                 if name not in sources:
                     raise _error(f"mixture.{key}: {unknown(name, sources, 'source')}")
+        if not self.mixed(sources):
+            raise _error("mixture: no source takes part, all weights are 0; give one a weight above 0, or epochs")
         shared = self.weights_of(sources)
         if shared and self.tokens is None:
             raise _error(f"mixture.tokens: give the total; {', '.join(shared)} get a share of it")

@@ -51,8 +51,11 @@ def wanted(unique: Mapping[str, int], mixture: Mixture) -> dict[str, float]:
     rest = max(0, (mixture.tokens or 1) - sum(by_epochs.values()))
     weights = mixture.weights_of(unique)
     # Sources that are all empty have their shares too, so that these are missing.
-    if mixture.temperature is not None and any(unique[source] for source in weights):
-        weights = {source: weight * unique[source] ** mixture.temperature for source, weight in weights.items()}
+    if mixture.temperature is not None and (most := max((unique[source] for source in weights), default=0)):
+        # Of the largest, because powers of tokens can be too large for any number.
+        weights = {
+            source: weight * (unique[source] / most) ** mixture.temperature for source, weight in weights.items()
+        }
     total = sum(weights.values())
     return {source: by_epochs[source] if source in by_epochs else rest * weights[source] / total for source in unique}
 
@@ -92,7 +95,8 @@ def refuse_missing(plans: Mapping[str, SourcePlan], mixture: Mixture) -> None:
         for source, planned in short.items()
     ]
     if empty := [source for source, planned in short.items() if not planned.unique]:
-        remedy = f"Nothing is left of {', '.join(empty)}, so no total works: give weight 0 to what is empty"
+        remedy = f"Nothing is left of {', '.join(empty)} to train on, so no total works (what mixture.validation holds "
+        remedy += "out does not count): give weight 0 to what is empty"
     else:
         largest = largest_total({source: planned.unique for source, planned in plans.items()}, mixture)
         remedy = f"The largest mixture.tokens that works with these weights and caps is {largest:,}: lower it to that"

@@ -37,6 +37,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
+# Whole documents come so near to the plan, as a share of all tokens, where there are enough of them.
+COARSE = 0.0005
+
 # What the other steps count, and what it is called.
 _UNITS = {
     "tokens": "tokens",
@@ -198,14 +201,22 @@ def warnings(summary: Mapping[str, Any]) -> list[str]:
         if source["reference"] and source["reference"]["auc"] is None:
             pages, positives = source["reference"]["pages"], source["reference"]["positives"]
             said.append(f"{name}: nothing to learn from {positives} references and {pages} pages; all scores are equal")
-    for name, source in (summary["mixture"] or {}).items():
-        if source["missing_tokens"]:
+    mixture = summary["mixture"] or {}
+    drawn = sum(source["tokens"] for source in mixture.values())
+    for name, source in mixture.items():
+        off = source["tokens"] + source["missing_tokens"] - source["wanted_tokens"]
+        if not source["unique_tokens"]:
+            said.append(f"{name}: has no tokens to train on, so that its part of the mixture is missing")
+        elif source["missing_tokens"]:
             said.append(
                 f"{name}: {source['missing_tokens']:,} tokens fewer than its weight asks for: it has "
                 f"{source['unique_tokens']:,} and mixture.max_epochs does not let it repeat them more often"
             )
-        elif not source["unique_tokens"]:
-            said.append(f"{name}: has no tokens, so that its epochs in the mixture are none")
+        if source["unique_tokens"] and abs(off) > COARSE * drawn:
+            said.append(
+                f"{name}: {source['tokens']:,} tokens, where {source['tokens'] - off:,} were planned: its documents "
+                "are too long for so small a part; ask for more tokens in all"
+            )
     return said
 
 

@@ -71,7 +71,8 @@ def mixing() -> None:
 def plan_mixture(run_folder: str, overrides: tuple[str, ...], bytes_per_token: float, as_json: bool) -> None:
     """Show what the mixture of the run in folder RUN takes from each source: tokens, epochs, what is missing.
 
-    The run need not have come further than its documents: tokens are then estimated from their bytes.
+    The run need not have come further than its documents: tokens are then estimated from their bytes. Its recipe's
+    paths are relative to where it was started, so this has to be started there, too.
     """
     recipe = _recipe_of(run_folder)
     mixture = _mixture_of(recipe, run_folder, overrides)

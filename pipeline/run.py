@@ -77,6 +77,9 @@ def _run(
         local = storage.local_path(storage.join(root, name))
         if name in summary["steps"] and local:
             _link(local, summary["steps"][name]["folder"])
+        elif local and os.path.islink(local):
+            # Of a recipe that had this step; what is not of this run is not found here.
+            os.unlink(local)
     return Result(summary, all_steps, todo)
 
 

@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 def summarise(root: str, recipe: Recipe, all_steps: Sequence[Step]) -> dict[str, Any]:
     """Everything a run knows about itself, as JSON values. All steps must be done."""
     counts = {step.name: steps.counts_of(root, step) for step in all_steps}
-    tokens = counts["tokens"]["tokens"] if "tokens" in counts else {}
+    tokens = counts["tokens"].get("tokens", {}) if "tokens" in counts else {}
     return {
         "name": recipe.name,
         "recipe": recipe.model_dump(),

@@ -111,7 +111,10 @@ def verified(folder: str, screen: Console) -> Manifest | LlmcManifest:
 
 def _manifest(folder: str) -> Manifest | LlmcManifest:
     if not storage.exists(storage.join(folder, MANIFEST)):
-        raise click.UsageError(f"{folder} has no {MANIFEST}: no token shards were finished there; name RUN/tokens")
+        raise click.UsageError(
+            f"{folder} has no {MANIFEST}: no token shards were finished there; name RUN/tokens, "
+            "or RUN/steps/tokens-HASH on a remote store"
+        )
     return verify.read_manifest(folder)
 
 

@@ -24,6 +24,8 @@ from pipeline.steps import Counts, Task
 TOKENIZER_BYTES = 64_000_000
 # What sources have in tokens is not known before there is a tokenizer; its sample alone goes by this.
 BYTES_PER_TOKEN = 4
+# Of an equal share of the sample.
+LEAST_SHARE = 0.1
 ENCODE_BATCH = 512
 
 
@@ -54,6 +56,9 @@ def _sample(task: Task) -> Iterator[str]:
     }
     tokens = {source: size // BYTES_PER_TOKEN for source, size in there.items()}
     wanted = plan.wanted(tokens, Mixture.model_validate(task.params["mixture"]))
+    # An estimate can leave nothing for a source, and its tokens would then be single bytes.
+    least = LEAST_SHARE * sum(wanted.values()) / len(wanted)
+    wanted = {source: max(least, tokens) for source, tokens in wanted.items()}
     total = sum(wanted.values())
     for source, folder in task.inputs.items():
         share = min(1.0, TOKENIZER_BYTES * wanted[source] / max(total, 1) / max(there[source], 1))

@@ -35,6 +35,7 @@ def test_what_is_wrong_whatever_the_sources_hold_is_refused(keys: dict[str, Any]
         ({"epochs": {"wbe": 1.0}}, 'mixture.epochs: unknown source "wbe"'),
         ({"tokens": 10, "weights": {"web": 1}, "max_epochs": {"wbe": 2.0}}, 'mixture.max_epochs: unknown source "wbe"'),
         ({"weights": {"web": 1}, "epochs": {"books": 1.0}}, "mixture.tokens: give the total; web get a share of it"),
+        ({"tokens": 9, "temperature": 1.0, "weights": {"web": 0, "books": 0}}, "no source takes part"),
         ({"temperature": 0.5}, "mixture.tokens: give the total; web, books get a share of it"),
         ({"tokens": 10, "epochs": {"web": 1.0}}, "mixture.tokens: leave it out; every source is given by epochs"),
     ],

@@ -158,7 +158,9 @@ def test_a_short_source_is_an_error_that_says_what_would_work() -> None:
 
 def test_a_source_of_which_nothing_is_left_has_no_total_that_works() -> None:
     mixture = Mixture(tokens=40, weights={"web": 1, "books": 1})
-    with pytest.raises(ValueError, match="Nothing is left of books, so no total works: give weight 0"):
+    with pytest.raises(
+        ValueError, match=r"Nothing is left of books to train on, so no total works \(.*\): give weight 0"
+    ):
         refuse_missing(plan({"web": 20, "books": 0}, mixture), mixture)
 
 
@@ -257,3 +259,11 @@ def test_any_stretch_of_the_interleaved_documents_has_the_sources_in_their_share
 
 def test_nothing_has_no_places() -> None:
     assert places(np.empty(0, np.int64)).size == 0
+
+
+def test_no_temperature_is_too_hot_or_too_cold_for_numbers() -> None:
+    unique = {"web": 10**12, "books": 10**9, "code": 0}
+    hot = plan(unique, Mixture(tokens=10**6, temperature=300.0, missing="report"))
+    assert (hot["web"].wanted, hot["books"].wanted, hot["code"].wanted) == (10**6, 0, 0)
+    half = plan(unique, Mixture(tokens=10**6, temperature=0.5, missing="report"))
+    assert half["web"].wanted / half["books"].wanted == pytest.approx(1000**0.5, rel=1e-3)

@@ -12,7 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
 
-from pipeline.run import Result
+from pipeline.cluster import Cluster
+from pipeline.console import warnings
+from pipeline.recipe import load
+from pipeline.run import Result, run
 
 BOTH = "{tokens: 150_000, weights: {web: 3, code: 1}, epochs: {books: 2.45}, validation: 0.05}"
 
@@ -209,3 +212,44 @@ def test_a_source_may_be_called_as_a_step_is(three_sources: Path, mix: Mix, tmp_
     also = f"sources.tokenizer={{kind: jsonl, paths: {three_sources}/code.jsonl}}"
     summary = mix("{tokens: 30_000, weights: {web: 1}}", also, "mixture.weights.tokenizer=1").summary
     assert summary["mixture"]["tokenizer"]["tokens"] == pytest.approx(15_000, abs=20)
+
+
+def test_what_is_not_of_this_run_is_not_found_in_its_folder(mix: Mix, tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    mix(BOTH, "tokens.also=[llm.c, text]")
+    assert (root / "llmc/manifest.json").exists()
+    mix(BOTH, "mixture.tokens=120_000")
+    assert not (root / "llmc").is_symlink()
+    assert not (root / "text").is_symlink()
+    assert (root / "tokens/manifest.json").exists()
+
+
+def test_documents_that_are_too_long_for_their_part_are_warned_of(mix: Mix) -> None:
+    summary = mix("{tokens: 1_000, weights: {web: 1, books: 1}}").summary
+    off = {source: abs(found["tokens"] - found["wanted_tokens"]) > 0.5 for source, found in summary["mixture"].items()}
+    assert any(off.values())
+    for source, found in summary["mixture"].items():
+        said = [words for words in warnings(summary) if words.startswith(f"{source}: ")]
+        assert any("too long for so small a part" in words for words in said) == (abs(found["tokens"] - 500) > 0.5), (
+            said
+        )
+    assert warnings(mix(BOTH).summary) == []
+
+
+def test_a_source_that_an_estimate_leaves_nothing_for_is_in_the_tokenizers_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"books": ["river", "stone", "light"], "web": ["река", "камень", "свет"]}
+    for source, own in words.items():
+        rows = (json.dumps({"text": " ".join(own[(n + k) % 3] for k in range(40))}) for n in range(100))
+        (tmp_path / f"{source}.jsonl").write_text("\n".join(rows))
+    sources = "".join(f"  {name}: {{kind: jsonl, paths: {tmp_path}/{name}.jsonl}}\n" for name in words)
+    mixture = "mixture: {tokens: 9_000, weights: {web: 1}, epochs: {books: 1.0}, missing: report}\n"
+    recipe = f"name: two\nsources:\n{sources}{mixture}tokens: {{tokenizer: {{train: 320}}}}\n"
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    # So that `books` seems to take all there is to share.
+    monkeypatch.setattr("pipeline.tokenize.BYTES_PER_TOKEN", 1)
+    with Cluster(0) as cluster:
+        found = run(load(str(tmp_path / "recipe.yaml")), str(tmp_path / "run"), cluster, lambda _: None).summary
+    web = found["sources"]["web"]
+    assert web["text_bytes"] / web["unique_tokens"] > 4, "a word is few tokens, and no byte for byte"
