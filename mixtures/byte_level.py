@@ -12,14 +12,14 @@ lead is met only as a whole piece, which tiktoken looks up first, and the other 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Tokenizer, decoders, pre_tokenizers
 
 # GPT-2's pattern (Radford et al. 2019), which `ByteLevel` applies. In a file that splits off digits first, white space
 # before a digit ends a piece, so that all of it stays together.
@@ -116,20 +116,29 @@ def _entries_of(described: Mapping[str, Any]) -> dict[str, int]:
     for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
         if model[option]:
             raise UnlikeError(f"its BPE has {option}")
-    if described["truncation"] or described["padding"]:
-        raise UnlikeError("it truncates or pads")
     if any(not token["special"] for token in described["added_tokens"]):
         raise UnlikeError("it has added tokens that are not special, which are found in texts")
     vocabulary: dict[str, int] = model["vocab"]
     merged = [vocabulary[left + right] for left, right in model["merges"]]
     if any(before > after for before, after in pairwise(merged)):
         raise UnlikeError("its ids are not in the order of its merges")
-    special = {token["content"] for token in described["added_tokens"]}
-    if made := special & {left + right for left, right in model["merges"]}:
-        raise UnlikeError(f"its merges make a special token, {min(made)!r}")
     if not set(letters().values()) <= vocabulary.keys():
         raise UnlikeError("some bytes are not in its vocabulary")
+    special = {token["content"] for token in described["added_tokens"]}
+    if met := _met_in_texts(described, special & vocabulary.keys()):
+        raise UnlikeError(f"texts have the entry of a special token, {min(met)!r}")
     return {entry: number for entry, number in vocabulary.items() if entry not in special}
+
+
+def _met_in_texts(described: Mapping[str, Any], special: Set[str]) -> Set[str]:
+    """Those that are a byte's, or a merge's, or a whole piece where such are looked up first."""
+    model = described["model"]
+    met = special & {*letters().values(), *(part for pair in model["merges"] for part in (*pair, "".join(pair)))}
+    if special and model["ignore_merges"]:
+        splitter, decoder = Tokenizer.from_str(json.dumps(described)).pre_tokenizer, decoders.ByteLevel()
+        for token in special:
+            met |= {piece for piece, _ in splitter.pre_tokenize_str(decoder.decode([token])) if piece == token}
+    return met
 
 
 def _check_merges(described: Mapping[str, Any], entries: Mapping[str, int]) -> bool:

@@ -40,6 +40,9 @@ class JsonTokenizer:
         except Exception as error:
             raise ValueError(f"{path} is no tokenizer.json: {error}") from error
         tokenizer.encode_special_tokens = True
+        # Some files carry what their model was last called with; documents are whole.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         eos_id = tokenizer.token_to_id(eos)
         if eos_id is None:
             special = [str(token) for token in tokenizer.get_added_tokens_decoder().values()]

@@ -6,6 +6,7 @@ is said, not only what comes first.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from corpus import storage
@@ -23,9 +24,11 @@ def read_manifest(folder: str) -> Manifest | LlmcManifest:
     try:
         found = storage.read_json(path)
         kind = LlmcManifest if isinstance(found, dict) and "format" in found else Manifest
-        return kind.model_validate(found)
+        manifest = kind.model_validate(found)
+        _vocabulary(manifest)
     except ValueError as error:
         raise ValueError(f"{path} is not a manifest of token shards: {error}") from error
+    return manifest
 
 
 def size(manifest: Manifest | LlmcManifest) -> int:
@@ -39,7 +42,7 @@ def verify(folder: str, say: Say = lambda _: None) -> Manifest | LlmcManifest:
     Raises `DamagedShardError` with all that is wrong, by file, and what `read_manifest` raises.
     """
     manifest = read_manifest(folder)
-    damages = list(_tokenizer(folder, manifest))
+    damages = [*_listed(folder, manifest), *_tokenizer(folder, manifest)]
     if isinstance(manifest, LlmcManifest):
         for file in manifest.shards:
             damages += _llmc(folder, file, manifest, say)
@@ -49,6 +52,33 @@ def verify(folder: str, say: Say = lambda _: None) -> Manifest | LlmcManifest:
     if damages:
         raise DamagedShardError("\n  ".join([f"{folder} is damaged; write it again:", *damages]))
     return manifest
+
+
+def _listed(folder: str, manifest: Manifest | LlmcManifest) -> Iterator[str]:
+    """What is wrong with the manifest itself, and the files that it does not know of."""
+    path = storage.join(folder, MANIFEST)
+    if not manifest.shards:
+        yield f"{path} has no shards"
+    if manifest.dtype != (wanted := _vocabulary(manifest).dtype):
+        yield f"{path} has the dtype {manifest.dtype}; {manifest.vocabulary_size:,} ids are kept as {wanted}"
+    files = Counter(entry.file for entry in manifest.shards)
+    counts = Counter(map(_stem, manifest.shards))
+    names = {stem: {f"{stem}-{number:05d}.bin" for number in range(count)} for stem, count in counts.items()}
+    for entry in manifest.shards:
+        if entry.file not in names[stem := _stem(entry)]:
+            yield f"{path} has {entry.file} as one of {counts[stem]} shards {stem}-NNNNN.bin, numbered from 0 on"
+    yield from (f"{path} has {file} {count} times" for file, count in files.items() if count > 1)
+    known = {*files, *(idx_name(file) for file in files if isinstance(manifest, Manifest))}
+    for file in sorted(storage.list_folder(folder).keys() - known):
+        if file.endswith((".bin", ".idx")):
+            yield f"{storage.join(folder, file)} is not in the manifest"
+
+
+def _stem(entry: Entry) -> str:
+    """What the names of a split's shards, or of a source's in it, begin with."""
+    if not isinstance(entry, ShardEntry):
+        return entry.split
+    return f"{entry.source}-validation" if entry.split == "validation" else entry.source
 
 
 def _tokenizer(folder: str, manifest: Manifest | LlmcManifest) -> Iterator[str]:
@@ -78,6 +108,8 @@ def _megatron(folder: str, entry: ShardEntry, manifest: Manifest, say: Say) -> I
 
 def _llmc(folder: str, entry: LlmcEntry, manifest: LlmcManifest, say: Say) -> Iterator[str]:
     path = storage.join(folder, entry.file)
+    if (total := sum(entry.sources.values())) != entry.tokens:
+        yield f"{path} has {entry.tokens:,} tokens; its sources in the manifest have {total:,}"
     if not storage.exists(path):
         yield f"{path} is missing"
         return

@@ -186,6 +186,22 @@ def merged_special() -> Tokenizer:
     return Tokenizer.from_str(json.dumps({**described, "added_tokens": [*described["added_tokens"], token]}))
 
 
+def special(content: str, **model: Any) -> Tokenizer:
+    """An entry that is there already, or one more that no merges make, said to be special."""
+    described = json.loads(changed(model=model).to_str())
+    vocabulary = described["model"]["vocab"]
+    token = {**described["added_tokens"][0], "id": vocabulary.setdefault(content, len(vocabulary)), "content": content}
+    return Tokenizer.from_str(json.dumps({**described, "added_tokens": [*described["added_tokens"], token]}))
+
+
+def test_a_special_token_that_no_text_has_keeps_nothing_from_being_fast() -> None:
+    for made in (special("<pad>"), special("<pad>", ignore_merges=True), special("Ġqx")):
+        made.encode_special_tokens = True
+        encoder = Encoder.of(made)
+        assert encoder.reason is None
+        assert_same(encoder, ["a<pad> <pad>b qx", EOS])
+
+
 WORDS = models.WordPiece({"[UNK]": 0, "a": 1}, unk_token="[UNK]")
 UNIGRAM = models.Unigram([("<unk>", 0.0), ("a", -1.0)], 0, False)
 
@@ -216,7 +232,10 @@ def with_added() -> Tokenizer:
         (normalised, r"it has a normalizer \(NFC\)"),
         (with_added, "added tokens that are not special"),
         (swapped, "not in the order of its merges"),
-        (merged_special, "its merges make a special token, 'Ġthe'"),
+        (merged_special, "texts have the entry of a special token, 'Ġthe'"),
+        (lambda: special("!"), "texts have the entry of a special token, '!'"),
+        (lambda: special("Ġt"), "texts have the entry of a special token, 'Ġt'"),
+        (lambda: special("Ġqx", ignore_merges=True), "texts have the entry of a special token, 'Ġqx'"),
         (unreachable, "its merges do not lead to its entry 'Ġqx'"),
         (lambda: trained(pre_tokenizers.ByteLevel(add_prefix_space=True)), r"pre-tokenizer \(ByteLevel\)"),
         (lambda: trained(split(r"\w+|\W+")), r"pre-tokenizer \(Sequence\)"),

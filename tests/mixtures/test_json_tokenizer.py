@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from kernels.texts import Texts
 from mixtures.json_tokenizer import JsonTokenizer, train
@@ -37,6 +38,17 @@ def test_every_digit_is_a_token(data: bytes) -> None:
 def test_a_file_without_the_token_that_ends_documents_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"no token \"</s>\".*<\|endoftext\|>"):
         JsonTokenizer(data, "x.json", "</s>")
+
+
+def test_documents_are_whole_whatever_the_file_cuts_or_fills_up(data: bytes) -> None:
+    kept: Tokenizer = Tokenizer.from_str(data.decode())
+    kept.enable_truncation(3)
+    kept.enable_padding(length=50)
+    loaded = JsonTokenizer(kept.to_str().encode(), "x.json", EOS)
+    ids, offsets = loaded.encode_by_reference(["The quick brown fox", "a"])
+    assert loaded.decode(ids[: offsets[1]]) == "The quick brown fox"
+    assert loaded.decode(ids[offsets[1] :]) == "a"
+    assert loaded.encoded_by == "kernels and tiktoken"
 
 
 @pytest.mark.parametrize("data", [b"{}", b"{", b"{\xff}"])

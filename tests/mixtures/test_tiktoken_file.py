@@ -17,10 +17,10 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from kernels.texts import Texts
 from mixtures import tokenizer
-from mixtures.byte_level import LLAMA3, letters
+from mixtures.byte_level import LLAMA3, QWEN, letters
 from mixtures.hard_texts import HARD
 from mixtures.json_tokenizer import JsonTokenizer
-from mixtures.tiktoken_file import has_unassigned
+from mixtures.tiktoken_file import assigned
 
 EOS = "<|endoftext|>"
 TEXTS = [
@@ -91,7 +91,7 @@ def pair(
 def test_ids_are_those_of_tiktokens_own_pattern(pair: tuple[JsonTokenizer, tiktoken.Encoding]) -> None:
     ours, theirs = pair
     assert ours.encoded_by == "kernels and tiktoken"
-    texts = [*(text for text in HARD if not has_unassigned(text)), "end \n ", "end\n\n", " \n  ", "a\r\n \t", EOS]
+    texts = [*map(assigned, HARD), "end \n ", "end\n\n", " \n  ", "a\r\n \t", EOS]
     assert ids(ours, texts) == [theirs.encode_ordinary(text) for text in texts]
 
     @given(st.lists(st.text(st.sampled_from(" \n\r\t\xa0'sSLl1½aAéǅ日\u0301/!🦊"), max_size=12), min_size=1))
@@ -154,6 +154,48 @@ def test_a_pattern_of_ones_own_is_encoded_by_the_library_that_reads_any(tmp_path
     assert ids(ours, TEXTS[:3]) == [theirs.encode_ordinary(text) for text in TEXTS[:3]]
 
 
+@pytest.mark.parametrize("name", ["gpt2", "cl100k_base", "o200k_base"])
+def test_what_tiktoken_has_under_a_name_may_be_given_itself(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, ranks())
+    assert tokenizer.adopt(path, own_pattern(name, monkeypatch)) == tokenizer.adopt(path, name)
+
+
+@pytest.mark.parametrize("pattern", [QWEN, r"\p{N}{1,2}|[\p{L}\p{M}]+|[^\p{N}\p{L}\p{M}]", r"[\s\S]"])
+def test_a_pattern_that_is_read_alike_is_accepted_whatever_the_ranks(pattern: str, tmp_path: Path) -> None:
+    for entries in (ranks(), {bytes([byte]): byte for byte in range(256)}):
+        tokenizer.adopt(write(tmp_path, entries), pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        # 1820 is 182 and 0 to one library, 18 and 20 or all of it to the other.
+        r"\p{N}{1,3}+|\P{N}",
+        r"\p{N}{2}+|[\s\S]",
+        # A piece made of two of the other's.
+        r"\p{L}{1,2}+|\P{L}",
+    ],
+)
+def test_what_ranks_do_not_merge_is_seen_to_be_cut_differently(pattern: str, tmp_path: Path) -> None:
+    path = write(tmp_path, {bytes([byte]): byte for byte in range(256)})
+    with pytest.raises(ValueError, match="tiktoken and Hugging Face's tokenizers differ on"):
+        tokenizer.adopt(path, pattern)
+
+
+def test_only_unassigned_characters_of_a_text_are_left_out() -> None:
+    assert assigned("a\u0378b\U0003fffe\ue000") == "ab\ue000"
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n\r\n", b"\xef\xbb\xbf\n"])
+def test_what_editors_put_before_the_first_line_does_not_matter(before: bytes, tmp_path: Path) -> None:
+    path = Path(write(tmp_path, ranks()))
+    wanted = tokenizer.adopt(str(path), "gpt2")
+    path.write_bytes(before + path.read_bytes())
+    assert tokenizer.adopt(str(path), "gpt2") == wanted
+
+
 @pytest.mark.parametrize(
     ("changed", "keys", "said"),
     [
@@ -165,6 +207,11 @@ def test_a_pattern_of_ones_own_is_encoded_by_the_library_that_reads_any(tmp_path
         ({}, {"pattern": r"\p{L}+"}, r"differ on '.*' from token"),
         ({}, {"pattern": "gpt2", "eos_id": 300}, r"eos_id 300 is the rank of an entry; give the id that"),
         ({}, {"pattern": "gpt2", "eos": "!"}, r'"!" is an entry as well, of rank \d+; give another tokenizer'),
+        ({}, {"pattern": "gpt2", "eos_id": 1 << 31}, r"tokenizer.eos_id 2,147,483,648 is larger than the largest id"),
+        ({b"new": (1 << 31) - 1}, {"pattern": "gpt2"}, r"tokenizer.eos_id 2,147,483,648 is larger than the largest id"),
+        ({b"new": 1 << 31}, {"pattern": "gpt2"}, r"line 701: the rank 2,147,483,648 is larger than the largest id"),
+        ({}, {"pattern": r"(?:a|aa)+(?!Q)Z|[\s\S]"}, r"no regular expression that can be used: .*retry-limit"),
+        ({}, {"pattern": r"\p{L}*"}, r"tokenizer.pattern '\\\\p\{L\}\*' matches the empty string"),
         ({b"\xff": None}, {"pattern": "gpt2"}, r"no token for the byte 0xff"),
         ({b"new": 5}, {"pattern": "gpt2"}, "two tokens have the same rank"),
     ],

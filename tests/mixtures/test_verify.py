@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mixtures import llmc, token_shards
-from mixtures.token_shards import DamagedShardError, Origin, Vocabulary
+from mixtures.token_shards import DamagedShardError, Origin, Split, Vocabulary
 from mixtures.verify import size, verify
 
 VOCABULARY = Vocabulary(size=100, eos_id=7)
@@ -142,6 +142,82 @@ def test_llmcs_header_and_first_eot_count(eot_first: Path) -> None:
     said = damages(eot_first)
     assert "train-00000.bin does not begin with llm.c's header for 7 tokens of uint16" in said
     assert "train-00001.bin has 1 ids of a document without its end-of-document id 7" in said
+
+
+def rewritten(folder: Path, **said: Any) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | said))
+
+
+def listed(folder: Path) -> list[dict[str, Any]]:
+    shards: list[dict[str, Any]] = json.loads((folder / "manifest.json").read_text())["shards"]
+    return shards
+
+
+def test_the_parts_of_a_source_are_numbered_on_their_own(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_bytes(TOKENIZER)
+    kinds: list[tuple[str, int, Split]] = [("c4", 0, "train"), ("c4", 0, "validation"), ("code", 0, "train")]
+    entries = [
+        token_shards.write_shard(str(tmp_path), source, number, DOCUMENTS, 9, vocabulary=VOCABULARY, split=split)
+        for source, number, split in kinds
+    ]
+    token_shards.write_manifest(str(tmp_path), entries, origin())
+    assert len(verify(str(tmp_path)).shards) == 3
+
+
+@pytest.mark.parametrize("folder", ["megatron", "eot_first"])
+def test_a_shard_that_the_manifest_leaves_out_is_found(folder: str, request: pytest.FixtureRequest) -> None:
+    path = request.getfixturevalue(folder)
+    first, second = listed(path)
+    rewritten(path, shards=[first])
+    assert f"{path / second['file']} is not in the manifest" in damages(path)
+    rewritten(path, shards=[second])
+    stem = second["file"].removesuffix("-00001.bin")
+    assert f"has {second['file']} as one of 1 shards {stem}-NNNNN.bin, numbered from 0 on" in damages(path)
+    rewritten(path, shards=[])
+    assert "manifest.json has no shards" in damages(path)
+    rewritten(path, shards=[first, first, second])
+    assert f"manifest.json has {first['file']} 2 times" in damages(path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "said", "stem"),
+    [
+        ("megatron", {"source": "code"}, "code"),
+        ("megatron", {"split": "validation"}, "c4-validation"),
+        ("eot_first", {"split": "validation"}, "validation"),
+    ],
+)
+def test_a_shard_is_of_the_source_and_the_split_that_its_name_says(
+    folder: str, said: dict[str, str], stem: str, request: pytest.FixtureRequest
+) -> None:
+    path = request.getfixturevalue(folder)
+    first, second = listed(path)
+    rewritten(path, shards=[first, second | said])
+    assert f"{second['file']} as one of 1 shards {stem}-NNNNN.bin" in damages(path)
+
+
+def test_a_stray_index_is_found_and_other_files_may_be_there(megatron: Path) -> None:
+    (megatron / "README.md").write_text("ours")
+    verify(str(megatron))
+    (megatron / "c4-00002.idx").write_bytes(b"")
+    assert f"{megatron / 'c4-00002.idx'} is not in the manifest" in damages(megatron)
+
+
+def test_the_tokens_of_the_sources_of_an_llmc_file_are_all_of_them(eot_first: Path) -> None:
+    first, second = listed(eot_first)
+    rewritten(eot_first, shards=[first, second | {"sources": {"c4": 3, "code": 3}}])
+    said = damages(eot_first)
+    assert "train-00001.bin has 7 tokens; its sources in the manifest have 6" in said
+    assert "train-00000" not in said
+
+
+def test_the_width_of_ids_is_that_of_the_vocabulary(megatron: Path) -> None:
+    rewritten(megatron, vocabulary_size=70_000)
+    assert "manifest.json has the dtype uint16; 70,000 ids are kept as uint32" in damages(megatron)
+    rewritten(megatron, vocabulary_size=5)
+    with pytest.raises(ValueError, match=r"manifest\.json is not a manifest of token shards: (?s:.*)EOS id 7"):
+        verify(str(megatron))
 
 
 def test_a_folder_without_a_manifest_and_one_with_another_are_refused(megatron: Path) -> None:
