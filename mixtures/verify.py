@@ -6,6 +6,7 @@ is said, not only what comes first.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -62,11 +63,10 @@ def _listed(folder: str, manifest: Manifest | LlmcManifest) -> Iterator[str]:
     if manifest.dtype != (wanted := _vocabulary(manifest).dtype):
         yield f"{path} has the dtype {manifest.dtype}; {manifest.vocabulary_size:,} ids are kept as {wanted}"
     files = Counter(entry.file for entry in manifest.shards)
-    counts = Counter(map(_stem, manifest.shards))
-    names = {stem: {f"{stem}-{number:05d}.bin" for number in range(count)} for stem, count in counts.items()}
     for entry in manifest.shards:
-        if entry.file not in names[stem := _stem(entry)]:
-            yield f"{path} has {entry.file} as one of {counts[stem]} shards {stem}-NNNNN.bin, numbered from 0 on"
+        # Numbers have gaps where a document is longer than a shard.
+        if not re.fullmatch(rf"{re.escape(_stem(entry))}-\d+\.bin", entry.file):
+            yield f"{path} has {entry.file}, where {_stem(entry)}-NNNNN.bin is its name"
     yield from (f"{path} has {file} {count} times" for file, count in files.items() if count > 1)
     known = {*files, *(idx_name(file) for file in files if isinstance(manifest, Manifest))}
     for file in sorted(storage.list_folder(folder).keys() - known):
