@@ -78,6 +78,8 @@ class TrainingRun:
         """
         if self.config.guard.action == "rollback" and not self._regular():
             self._save(log)
+        # A run that was killed between a checkpoint and the look that follows it.
+        self._look_if_due(log)
         while self.loop.step < self.config.steps:
             start = time.perf_counter()
             loss, norm = self.loop.gradient()
@@ -92,11 +94,7 @@ class TrainingRun:
                 self._save(log)
             if stop:
                 raise Terminated(f"asked to stop: step {self.loop.step} is saved, and the same command goes on from it")
-            if self._is_due(self.config.validation.every):
-                self._look(log)
-        # Killed after its last checkpoint, a run has nothing left to do but this.
-        if self._any(log is not None and self.loop.step not in log.looks()):
-            self._look(log)
+            self._look_if_due(log)
 
     def result(self) -> dict[str, Any]:
         """What is known in the end, by the first process; speed is that of this attempt, by its median step."""
@@ -143,6 +141,11 @@ class TrainingRun:
     def _utilisation(self, tokens_per_second: float) -> float:
         return tokens_per_second * self.loop.model.flops_per_token() / (self._peak * self.loop.world.size)
 
+    def _look_if_due(self, log: Log | None) -> None:
+        due = self.loop.step > 0 and self._is_due(self.config.validation.every)
+        if due and self._any(log is not None and self.loop.step not in log.looks()):
+            self._look(log)
+
     def _look(self, log: Log | None) -> None:
         """Measure on held-out text; a model that is better there than all before it is kept."""
         loop, context = self.loop, self.config.model.context
@@ -155,10 +158,8 @@ class TrainingRun:
             raise DivergedError(f"training diverged at step {loop.step - 1}: the validation loss is {loss}")
         better = False
         if log is not None:
-            before = log.looks()
-            better = loss < min(before.values(), default=math.inf)
-            if loop.step not in before:
-                log.validated(loop.step, found)
+            better = loss < min(log.looks().values(), default=math.inf)
+            log.validated(loop.step, found)
         if self._any(better) and not any(c.step == loop.step for c in self._saved()):
             self._save(log)
 

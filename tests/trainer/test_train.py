@@ -102,6 +102,21 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_losses(
     assert files(tmp_path) == files(undisturbed)
 
 
+def test_killed_between_a_checkpoint_and_the_look_after_it_the_look_is_made_up_for(
+    tokens: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.run.validate", dies)
+        with pytest.raises(KilledError):
+            go(tokens, tmp_path, changed(checkpoints=Checkpoints(every=4)))
+    assert checkpoints.every(tmp_path / "checkpoints")[-1].step == 4
+    go(tokens, tmp_path)
+    assert files(tmp_path) == files(undisturbed)
+
+
 def test_resuming_across_an_epoch_is_bit_equal(tmp_path: Path) -> None:
     entry = planted.shard(tmp_path, "c4", planted.markov(20, seed=1))
     tokens = planted.finish(tmp_path, [entry])
