@@ -1,6 +1,7 @@
 """One step: the same gradient however its rows are shared out, and the model it is said to be."""
 
 import copy
+import shutil
 
 import pytest
 import torch
@@ -80,6 +81,7 @@ def test_bfloat16_products_give_nearly_the_same_losses_and_weights_stay_in_32_bi
     assert weights(half).dtype == torch.float32
 
 
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="torch compiles with a C++ compiler")
 # torch imports what it deprecates.
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
 def test_a_compiled_model_learns_the_same(tokens: str) -> None:
