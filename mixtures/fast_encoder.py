@@ -49,13 +49,11 @@ class Encoder:
             return cls(tokenizer, None, str(reason))
         return cls(tokenizer, cache, None)
 
-    def encode(self, texts: Sequence[str]) -> list[NDArray[np.uint32]]:
-        """The ids of each text; nothing is added before or after, and no text is read as a special token."""
-        ids, offsets = self.encode_batch(Texts.of(texts))
-        return np.split(ids, offsets[1:-1]) if texts else []
-
     def encode_batch(self, texts: Texts) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """The ids of all texts end to end, and where those of each start: one more than texts."""
+        """The ids of all texts end to end, and where those of each start: one more than texts.
+
+        Nothing is added before or after a text, and none is read as a special token.
+        """
         if self.cache is None:
             return joined(reference(self.tokenizer, texts.to_list()))
         ids, offsets, unknown = self.cache.encode(texts)

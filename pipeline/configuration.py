@@ -48,6 +48,8 @@ def parse_yaml(text: str, name: str) -> Any:
         return _unshared(yaml.load(text, _Loader))
     except yaml.YAMLError as error:
         raise RecipeError(f"{name} is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{name} nests too deeply, or an anchor in it holds itself") from error
 
 
 def _unshared(value: Any) -> Any:

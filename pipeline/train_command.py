@@ -6,6 +6,7 @@ torch is imported when a command runs and not before, since no other command nee
 import contextlib
 import importlib.util
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -58,6 +59,8 @@ def train(
     for option, path, why in (("data", data, "mapped into memory"), ("out", out, "renamed into place")):
         if not storage.is_local(path):
             raise RecipeError(f"--{option} {path}: its files are {why}, which takes a local folder")
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise RecipeError(f"--out {out} is a file; give a folder")
     opened(data)
     from trainer.run import Terminated
     from trainer.train import train as run_training

@@ -59,10 +59,10 @@ class Log:
     def update(self, row: Mapping[str, Any]) -> None:
         self._write(TRAIN, row, {key: value for key, value in row.items() if key != "step"})
 
-    def validated(self, step: int, validation: Validation) -> None:
+    def validated(self, step: int, tokens: int, validation: Validation) -> None:
         named = {**validation.sources, "all": validation.overall}
         bits = {f"bits_per_byte/{name}": found.bits_per_byte for name, found in named.items()}
-        self._write(VALIDATION, {"step": step, **asdict(validation)}, bits)
+        self._write(VALIDATION, {"step": step, "tokens": tokens, **asdict(validation)}, bits)
 
     def _write(self, name: str, row: Mapping[str, Any], scalars: Mapping[str, float | None]) -> None:
         self._files[name].write(json.dumps(row) + "\n")

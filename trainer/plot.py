@@ -24,8 +24,7 @@ def draw(folder: Path) -> Path:
     left.plot(tokens, _smoothed(losses), color="C0", label="running mean")
     left.set(title="Training loss", xlabel="million tokens", ylabel="nats per token")
     left.legend()
-    per_step = steps[0]["tokens"] / steps[0]["step"] / 1e6
-    at = [row["step"] * per_step for row in looks]
+    at = [row["tokens"] / 1e6 for row in looks]
     for source in looks[0]["sources"] if looks else ():
         bits = [row["sources"][source]["bits_per_byte"] for row in looks]
         right.plot(at, bits, marker="o", markersize=3, label=source)

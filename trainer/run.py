@@ -101,13 +101,17 @@ class TrainingRun:
         model, world = self.loop.model, self.loop.world
         looks = rows(self.folder / VALIDATION)
         last = rows(self.folder / TRAIN)[-max(1, round(FINAL_STEPS * self.config.steps)) :]
+        if not last:
+            raise ValueError(f"{self.folder / TRAIN} has lost its rows, of which the result is made: train anew")
         speed = self._tokens / statistics.median(self._seconds) if self._seconds else None
         return {
             "parameters": model.parameters_count(),
             "steps": self.loop.step,
             "tokens": self.loop.tokens,
             "final_loss": statistics.fmean(row["loss"] for row in last),
-            "validation": {key: value for key, value in looks[-1].items() if key != "step"} if looks else None,
+            "validation": {key: value for key, value in looks[-1].items() if key not in ("step", "tokens")}
+            if looks
+            else None,
             "spikes": [asdict(spike) for spike in self.watch.spikes],
             "processes": world.size,
             "device": torch.cuda.get_device_name(world.device) if world.device.type == "cuda" else "CPU",
@@ -159,7 +163,7 @@ class TrainingRun:
         better = False
         if log is not None:
             better = loss < min(log.looks().values(), default=math.inf)
-            log.validated(loop.step, found)
+            log.validated(loop.step, loop.tokens, found)
         if self._any(better) and not any(c.step == loop.step for c in self._saved()):
             self._save(log)
 

@@ -65,8 +65,9 @@ def train(
             with Log(folder, loop.step, config.tensorboard) if world.is_first else contextlib.nullcontext() as log:
                 run.steps(log, asked)
             if world.is_first:
+                found = run.result()
                 plot.draw(folder)
-                storage.write_json(str(folder / RESULT), run.result())
+                storage.write_json(str(folder / RESULT), found)
         # Nobody reads before it is written.
         world.wait()
         result: dict[str, Any] = storage.read_json(str(folder / RESULT))
@@ -140,10 +141,11 @@ def _of_another_run(told: dict[str, Any]) -> Checkpoint:
 
 def _same_place(there: dict[str, Any], told: dict[str, Any]) -> bool:
     """Whether the n-th batch there is the n-th here."""
-    configs = there["config"], told["config"]
-    same = [there[key] == told[key] for key in ("data", "seed")]
-    same += [len({config["batch"] for config in configs}) == 1]
-    return all([*same, len({config["model"]["context"] for config in configs}) == 1])
+
+    def order(run: dict[str, Any]) -> tuple[Any, ...]:
+        return run["data"], run["seed"], run["config"]["batch"], run["config"]["model"]["context"]
+
+    return order(there) == order(told)
 
 
 def _check_same(path: Path, told: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from kernels.texts import Texts
 from mixtures.byte_level import CL100K, LLAMA3, O200K, QWEN
 from mixtures.fast_encoder import Encoder, reference
 from mixtures.hard_texts import HARD
@@ -75,8 +76,14 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
     return made
 
 
+def encode(encoder: Encoder, texts: list[str]) -> list[np.ndarray]:
+    """The ids of each text."""
+    ids, offsets = encoder.encode_batch(Texts.of(texts))
+    return np.split(ids, offsets[1:-1]) if texts else []
+
+
 def assert_same(encoder: Encoder, texts: list[str]) -> None:
-    for text, ours, theirs in zip(texts, encoder.encode(texts), reference(encoder.tokenizer, texts), strict=True):
+    for text, ours, theirs in zip(texts, encode(encoder, texts), reference(encoder.tokenizer, texts), strict=True):
         assert ours.dtype == np.uint32
         assert np.array_equal(ours, theirs), text[:100]
 
@@ -123,7 +130,7 @@ def test_every_code_point_has_the_same_ids_among_letters_digits_and_space(encode
 
 
 def test_text_is_only_ever_text(encoder: Encoder) -> None:
-    (ids,) = encoder.encode([f"x{EOS}y"])
+    (ids,) = encode(encoder, [f"x{EOS}y"])
     assert encoder.tokenizer.token_to_id(EOS) not in ids
     assert encoder.tokenizer.decode(ids.tolist()) == f"x{EOS}y"
 
@@ -145,9 +152,9 @@ def test_text_is_only_ever_text(encoder: Encoder) -> None:
     ids=lambda text: repr(text[:5]),
 )
 def test_no_text_keeps_a_worker(encoder: Encoder, text: str) -> None:
-    encoder.encode(["x"])
+    encode(encoder, ["x"])
     start = time.perf_counter()
-    (ids,) = encoder.encode([text])
+    (ids,) = encode(encoder, [text])
     assert time.perf_counter() - start < 10
     assert np.array_equal(ids, reference(encoder.tokenizer, [text])[0])
 
@@ -250,5 +257,5 @@ def test_another_tokenizer_is_left_to_its_own_library(made: Callable[[], Tokeniz
     assert found.reason
     assert re.search(reason, found.reason), found.reason
     texts = ["a quick brown fox", "e\u0301 qx", ""]
-    for ours, theirs in zip(found.encode(texts), reference(loaded, texts), strict=True):
+    for ours, theirs in zip(encode(found, texts), reference(loaded, texts), strict=True):
         assert np.array_equal(ours, theirs)

@@ -24,6 +24,7 @@ from mixtures.piece_cache import PieceCache
 from sources.extract import extract
 from sources.pages import Page
 from sources.warc import read_warc
+from tests.mixtures.test_fast_encoder import encode
 
 EOS = "<|endoftext|>"
 Bytes, Places = NDArray[np.uint8], NDArray[np.int64]
@@ -112,7 +113,7 @@ def test_pieces_that_only_differ_in_length_or_zeros_or_their_end_are_not_taken_f
 @pytest.mark.parametrize("texts", [[], [""], ["", "", ""], ["", "a", "", "b c", ""]], ids=str)
 def test_empty_texts_and_batches(encoder: Encoder, texts: list[str]) -> None:
     assert parted(encoder.encode_batch(Texts.of(texts))) == wanted(encoder, texts)
-    assert [ids.tolist() for ids in encoder.encode(texts)] == wanted(encoder, texts)
+    assert [ids.tolist() for ids in encode(encoder, texts)] == wanted(encoder, texts)
 
 
 def test_hard_texts_in_one_batch_and_in_any_order(encoder: Encoder) -> None:

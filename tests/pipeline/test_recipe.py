@@ -122,7 +122,7 @@ def test_an_override_reaches_one_place_though_an_anchor_named_two(recipe: str, t
     assert [source.text_field for source in sources.values()] == ["text", "body"]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("text", ["", "[a]: 3", "[1, 2]", "a: [", "\xff"])
+@pytest.mark.parametrize("text", ["", "[a]: 3", "a: &a [*a]", "[1, 2]", "a: [", "\xff"])
 def test_what_is_no_recipe_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_bytes(text.encode("latin-1"))
     with pytest.raises(RecipeError, match=r"r\.yaml"):

@@ -93,6 +93,7 @@ def test_keys_come_from_a_file_and_the_command_line(tokens: str, tmp_path: Path)
         ),
         ([], ["--seed", "99999999999999999999"], "is not in the range"),
         ([], ["--data", "nowhere"], "nowhere has no manifest.json: no token shards were finished there"),
+        ([], ["--out", __file__], "is a file; give a folder"),
         ([], ["--config", "nowhere.yaml"], "nowhere.yaml cannot be read"),
     ],
 )

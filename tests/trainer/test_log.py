@@ -15,8 +15,8 @@ def test_rows_after_the_step_that_counts_are_forgotten(tmp_path: Path) -> None:
     with Log(tmp_path, 0, tensorboard=False) as log:
         for step in (1, 2, 3):
             log.update({"step": step, "loss": float(step)})
-        log.validated(2, look(1.0))
-        log.validated(3, look(0.9))
+        log.validated(2, 20, look(1.0))
+        log.validated(3, 30, look(0.9))
         log.go_back_to(2)
         log.update({"step": 3, "loss": 30.0})
         assert log.looks() == {2: 2.0}
@@ -41,7 +41,7 @@ def test_tensorboard_reads_the_same_numbers(tmp_path: Path) -> None:
     with Log(tmp_path, 0, tensorboard=True) as log:
         for step in (1, 2):
             log.update({"step": step, "loss": step / 2})
-        log.validated(2, look(0.75))
+        log.validated(2, 20, look(0.75))
         log.update({"step": 3, "loss": 9.0})
         log.go_back_to(2)
         log.update({"step": 3, "loss": 1.5})

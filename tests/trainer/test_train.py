@@ -141,6 +141,14 @@ def test_killed_between_the_last_checkpoint_and_the_result_it_finds_the_same_res
     assert files(tmp_path / "out") == files(undisturbed)
 
 
+def test_a_run_whose_losses_were_lost_has_no_result(tokens: str, undisturbed: Path, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed, tmp_path / "out")
+    (tmp_path / "out/result.json").unlink()
+    (tmp_path / "out" / TRAIN).write_text("")
+    with pytest.raises(ValueError, match=r"train\.jsonl has lost its rows, of which the result is made"):
+        go(tokens, tmp_path / "out")
+
+
 def test_a_finished_run_without_its_last_checkpoint_is_not_finished(
     tokens: str, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -234,6 +242,8 @@ def test_a_checkpoint_of_another_run_to_begin_with(tokens: str, undisturbed: Pat
     assert not any("first batch" in words for words in said)
     larger = go(tokens, tmp_path / "larger", changed(batch=8), start=str(stem.folder), say=said.append)
     assert larger["tokens"] == stem.step * 4 * 16 + (12 - stem.step) * 8 * 16
+    looked = {row["step"]: row["tokens"] for row in rows(tmp_path / "larger" / VALIDATION)}
+    assert looked[8] == stem.step * 4 * 16 + (8 - stem.step) * 8 * 16
     assert checkpoints.every(tmp_path / "larger/checkpoints")[-1].state["position"] == 12 - stem.step
     assert any("begun with their first batch" in words for words in said)
     other = planted.finish(tmp_path, [planted.shard(tmp_path, "c4", planted.markov(99, seed=3))])
