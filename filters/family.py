@@ -56,6 +56,9 @@ class Family:
 
     `measure(texts, **parameters)` gives a column for each of `signals` (numbers, or strings in an object array) and the
     texts that later families measure: the same object, unless `rewrites`. `parameters` are JSON.
+    `files` are those parameters that name files: when resolved they are lists of files that exist, and one more
+    parameter, `fingerprints`, says of each file what changes when it does. `check(**parameters)` raises ValueError for
+    parameters with which nothing can be measured.
     """
 
     name: str
@@ -64,6 +67,8 @@ class Family:
     rules: tuple[Rule, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     rewrites: bool = False
+    files: tuple[str, ...] = ()
+    check: Callable[..., None] | None = None
 
     def column(self, signal: str) -> str:
         """The name under which a signal is kept: "gopher_quality_words"."""

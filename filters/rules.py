@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from corpus import storage
 from filters import c4, datatrove_filters, fineweb, gopher, plain_counts, refinedweb
 from filters.family import Columns, Family, Rule
 from filters.languages import load as load_languages
@@ -90,17 +91,61 @@ def _with_settings(family: Family, settings: Mapping[Any, Any]) -> Family:
                 f"rules: {family.name} has no parameter {name!r}; the nearest is {_nearest(name, known)!r}"
             )
         if name in family.parameters:
-            wanted = type(family.parameters[name])
-            if not (_is_number(value) if wanted is float else type(value) is wanted):
-                raise ValueError(f"rules: {family.name} {name} must be of type {wanted.__name__}, not {value!r}")
+            if not _is_like(value, family.parameters[name]):
+                wanted = _kind(family.parameters[name])
+                raise ValueError(f"rules: {family.name} {name} must be {wanted}, not {value!r}")
         elif not (value is None or _is_number(value)):
             raise ValueError(f"rules: {family.name} {name} must be a number, or null for no such rule, not {value!r}")
     rules = (replace(rule, bound=settings.get(rule.parameter, rule.bound)) for rule in family.rules)
-    return replace(
-        family,
-        rules=tuple(rule for rule in rules if rule.bound is not None),
-        parameters={name: settings.get(name, default) for name, default in family.parameters.items()},
-    )
+    parameters = {name: settings.get(name, default) for name, default in family.parameters.items()}
+    try:
+        parameters |= _files(family, parameters)
+        if family.check:
+            family.check(**parameters)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"rules: {family.name}: {error}") from error
+    return replace(family, rules=tuple(rule for rule in rules if rule.bound is not None), parameters=parameters)
+
+
+def _files(family: Family, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that name files as lists of what is there, and what tells that one of these has changed."""
+    if not family.files:
+        return {}
+    found: dict[str, Any] = {}
+    for name in family.files:
+        given = parameters[name] or []
+        found[name] = []
+        for pattern in [given] if isinstance(given, str) else given:
+            names = storage.glob(pattern)
+            if not names:
+                raise ValueError(f'{name}: no file matches "{pattern}" (paths are relative to where the command runs)')
+            found[name] += names
+    files = {file for names in found.values() for file in names}
+    return {**found, "fingerprints": {file: storage.fingerprint(file) for file in sorted(files)}}
+
+
+def _is_like(value: object, default: object) -> bool:
+    """Whether a parameter that is `default` can be `value`."""
+    match default:
+        case float():
+            return _is_number(value)
+        case list():
+            return isinstance(value, str) or (
+                isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value)
+            )
+        case None:
+            return value is None or isinstance(value, str)
+    return type(value) is type(default)
+
+
+def _kind(default: object) -> str:
+    """What `_is_like` asks for, in words."""
+    match default:
+        case list():
+            return "a string or a list of strings"
+        case None:
+            return "a string or null"
+    return f"of type {type(default).__name__}"
 
 
 def _is_number(value: object) -> bool:
