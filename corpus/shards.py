@@ -1,7 +1,7 @@
 """Parquet shards: `part-NNNNN.parquet` in a folder, zstd, whole or not there."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -31,9 +31,16 @@ def writer(path: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         yield out
 
 
-def read(path: str, columns: list[str] | None = None) -> pa.Table:
+def read(path: str, columns: list[str] | None = None, filters: list[tuple[str, str, Any]] | None = None) -> pa.Table:
+    """Columns of a file; `filters` as pyarrow's, so that row groups with nothing of that are not read."""
     with storage.open_read(path) as file:
-        return pq.read_table(file, columns=columns)
+        return pq.read_table(file, columns=columns, filters=filters)
+
+
+def batches(path: str, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Columns of a Parquet file, so many rows at a time."""
+    with storage.open_read(path) as file:
+        yield from pq.ParquetFile(file).iter_batches(rows, columns=list(columns))
 
 
 def read_part(folder: str, number: int, columns: list[str] | None = None) -> pa.Table:

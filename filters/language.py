@@ -56,9 +56,9 @@ def check_languages(keep: Sequence[str], model: str | None) -> None:
             raise ValueError(f'unknown language "{language}"{hint} (the model knows {len(known)}, such as en, de, zh)')
 
 
-def identify(texts: Sequence[str], model: str | None = None) -> tuple[list[str], NDArray[np.float32]]:
+def identify(texts: Sequence[str], model: str | None = None, characters: int | None = CHARACTERS) -> tuple[list[str], NDArray[np.float32]]:
     """The most probable language of each text and its probability; ("", 0) for a text without letters to judge by."""
-    heads = [text[:CHARACTERS] for text in texts]
+    heads = [text[:characters] for text in texts]
     ours = _our_model(model)
     if ours is None:
         return _by_package(heads, model)

@@ -53,6 +53,9 @@ _UNITS = {
     "shingled": "candidates",
     "verified": "copies",
     "units": "lines",
+    "scored": "documents",
+    "measured": "documents",
+    "sampled": "documents",
     "repeated": "repeated lines",
 }
 
@@ -128,6 +131,7 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
         for name, s in summary["sources"].items()
     ]
     made = [table("Documents", ["source", "read", "kept", "dropped", "unreadable", "tokens kept"], rows)]
+    made += [_funnel_table(name, source["funnel"]) for name, source in summary["sources"].items()]
     reasons = [
         (name, reason, count, f"{count / source['read']:.1%}")
         for name, source in summary["sources"].items()
@@ -140,6 +144,17 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
     if summary["proxy"]:
         made.append(_proxy_table(summary["proxy"]))
     return made
+
+
+def _funnel_table(name: str, stages: Sequence[Mapping[str, Any]]) -> Table:
+    """What each step left, and how much that is of what came into the step."""
+    rows: list[Sequence[object]] = []
+    for before, stage in zip([None, *stages], stages, strict=False):
+        shares = (f"{stage[key] / max(before[key], 1):.1%}" if before else "-" for key in ("documents", "text_bytes"))
+        of_documents, of_text = shares
+        rows.append((stage["stage"], stage["documents"], of_documents, f"{stage['text_bytes'] / 1e6:,.2f}", of_text))
+    columns = ["after", "documents", "of those before", "text, MB", "of that before"]
+    return table(f"What each step of {name} kept", columns, rows)
 
 
 def _or_dash(value: object) -> object:
@@ -198,9 +213,6 @@ def warnings(summary: Mapping[str, Any]) -> list[str]:
         damaged = {u["file"] for u in source["unreadable"]}
         without = [f for f in source["files_without_documents"] if f["file"] not in damaged]
         said += [f"{name}: {f['file']} holds no document: {f['found']}" for f in without]
-        if source["reference"] and source["reference"]["auc"] is None:
-            pages, positives = source["reference"]["pages"], source["reference"]["positives"]
-            said.append(f"{name}: nothing to learn from {positives} references and {pages} pages; all scores are equal")
     mixture = summary["mixture"] or {}
     drawn = sum(source["tokens"] for source in mixture.values())
     for name, source in mixture.items():

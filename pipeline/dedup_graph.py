@@ -1,6 +1,6 @@
 """From a recipe's dedup keys to the steps in which documents of a group of sources meet.
 
-    filter ─► (cutoff) ─► (url keys ─► url) ─► keys ─┬─► exact ──────────────────────────────────┬─► (tally ─► repeated)
+    filter ─► (cutoffs) ─► (url keys ─► url) ─► keys ─┬─► exact ──────────────────────────────────┬─► (tally ─► repeated)
     of each source                                   └─► pairs ─► clusters ─► shingles ─► verify ─┴──────────► documents
 
 What stays true: a group's steps are the same whatever order its sources were named in, but for who wins.
@@ -12,27 +12,15 @@ from typing import Any
 
 from corpus import storage
 from corpus.strict import RecipeError
-from dedup.lsh import PERMUTATIONS, best_bands
 from dedup.preference import MOST_EARLIER
 from pipeline import copies, documents, keys, near, repeated, similar
-from pipeline.dedup_recipe import Dedup
+from pipeline.dedup_recipe import Dedup, near_of
 from pipeline.recipe import Recipe
+from pipeline.source_graph import MET_BY
 from pipeline.steps import Step
 
 # A source's steps up to its filter, by role, the number of its first input file, and how many it has.
 Chain = tuple[dict[str, Step], int, int]
-
-
-def near_of(dedup: Dedup) -> dict[str, Any] | None:
-    """What near-duplicates are found by: the parameters that measuring depends on."""
-    if dedup.containment:
-        return {"measure": "containment", **dedup.containment.model_dump(include={"ngram", "every"})}
-    if dedup.minhash is None:
-        return None
-    bands, rows = dedup.minhash.bands, dedup.minhash.rows
-    if bands is None or rows is None:
-        bands, rows = best_bands(dedup.minhash.threshold, dedup.minhash.permutations or PERMUTATIONS)
-    return {"measure": "jaccard", "bands": bands, "rows": rows, "ngram": dedup.minhash.ngram}
 
 
 def dedup_steps(recipe: Recipe, chains: Mapping[str, Chain]) -> list[Step]:
@@ -69,7 +57,7 @@ def _group_steps(recipe: Recipe, names: Sequence[str], chains: Mapping[str, Chai
         "earlier": _earlier(recipe, dedup),
     }
     inputs = {
-        f"{name}.{role}": step for name in ordered for role, step in chains[name][0].items() if role != "reference"
+        f"{name}.{role}": step for name in ordered for role, step in chains[name][0].items() if role in MET_BY
     }
     met = _meeting_steps("+".join(ordered), recipe, dedup, group, inputs) if dedup.compares_documents else {}
     steps = list(met.values())
@@ -134,10 +122,11 @@ def _last_steps(
     inputs = dict(inputs)
     parts = list(range(chain[2]))
     steps = []
-    if dedup.lines:
+    lines = dedup.lines if dedup.lines and not dedup.lines.first else None
+    if lines:
         memory = recipe.dedup.memory
         inputs["tally"] = Step(f"{name}.tally", repeated.tally, shared, dict(inputs), parts, repeated.write_chunks)
-        found = {"group": shared["group"], "memory": memory, "keep": dedup.lines.keep}
+        found = {"group": shared["group"], "memory": memory, "keep": lines.keep}
         ranges = partial(repeated.tally_ranges, memory=memory)
         inputs["repeated"] = Step(f"{name}.repeated", repeated.find_repeated, found, {"tally": inputs["tally"]}, ranges)
         steps += [inputs["tally"], inputs["repeated"]]
@@ -146,7 +135,7 @@ def _last_steps(
         "first_shard": chain[1],
         "near": wanted,
         "exact": dedup.exact,
-        "lines": dedup.lines.model_dump() if dedup.lines else None,
+        "lines": lines.model_dump(exclude={"first"}) if lines else None,
     }
     return [*steps, Step(f"{name}.documents", documents.write, params, inputs, parts)]
 

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from corpus.strict import Count, Share, Strict, as_list, unknown
 from dedup.lines import MIN_CHARACTERS
+from dedup.lsh import PERMUTATIONS, best_bands
 
 # RefinedWeb's 450 bands of 20 rows are the most that anybody published.
 MOST_PERMUTATIONS = 9_000
@@ -68,11 +69,13 @@ class Containment(Strict):
 class Lines(Strict):
     """Lines or paragraphs that occur more than once in the source: drop all copies (CCNet), or all but the first.
 
-    A document that lost some and has fewer than `min_characters` left is dropped.
+    A document that lost some and has fewer than `min_characters` left is dropped. With `first`, as in CCNet, that is
+    done before anything is measured or judged, over all documents; otherwise last, over those that are left.
     """
 
     unit: Literal["line", "paragraph"] = "line"
     keep: Literal["none", "first"] = "none"
+    first: bool = False
     min_characters: Annotated[int, Field(ge=0)] = MIN_CHARACTERS
 
 
@@ -136,3 +139,15 @@ def _across_problem(name: str, first: str, named: set[str], sources: Mapping[str
     if sources[name].model_dump(exclude={"lines"}) != sources[first].model_dump(exclude={"lines"}):
         return f"sources.{first}.dedup and sources.{name}.dedup differ; only what is hashed alike can be compared"
     return None
+
+
+def near_of(dedup: Dedup) -> dict[str, Any] | None:
+    """What near-duplicates are found by: the parameters that measuring depends on."""
+    if dedup.containment:
+        return {"measure": "containment", **dedup.containment.model_dump(include={"ngram", "every"})}
+    if dedup.minhash is None:
+        return None
+    bands, rows = dedup.minhash.bands, dedup.minhash.rows
+    if bands is None or rows is None:
+        bands, rows = best_bands(dedup.minhash.threshold, dedup.minhash.permutations or PERMUTATIONS)
+    return {"measure": "jaccard", "bands": bands, "rows": rows, "ngram": dedup.minhash.ngram}

@@ -32,7 +32,7 @@ def write(task: Task) -> Counts:
     """The documents step, for one part: what stays as `part-NNNNN.parquet`, `verdicts-NNNNN.parquet` for every row, and
     of what stays `.hashes`, `.keys` and `signatures-NNNNN.parquet`, where the recipe compares by them.
     """
-    dropped, languages = Counter[str](), Counter[str]()
+    dropped, sizes, languages = Counter[str](), Counter[str](), Counter[str]()
     counts = {"kept": 0, "text_bytes": 0, "repeated_units": 0}
     with (
         Signatures(task) as signed,
@@ -43,19 +43,31 @@ def write(task: Task) -> Counts:
             judged.write_batch(found)
             # Parquet keeps whole seconds as milliseconds.
             documents.write_batch(left.select(DOCUMENT.names).cast(DOCUMENT))
-            signed.add(filtered, left)
+            signed.add(filtered.filter(pc.is_null(found["reason"])), left)
             counts["kept"] += len(left)
             counts["text_bytes"] += int(pc.sum(pc.binary_length(left["text"].cast(pa.large_binary()))).as_py() or 0)
             counts["repeated_units"] += units
             languages.update(left["language"].drop_null().to_pylist())
             reasons = found["reason"].drop_null()
             dropped.update(reasons.to_pylist())
+            sizes.update(_bytes_by(found["reason"], filtered["text_bytes"]))
             assert len(left) + len(reasons) == len(found), "a document is neither kept nor dropped"
-    return {**counts, "dropped": dict(sorted(dropped.items())), "kept_languages": dict(sorted(languages.items()))}
+    return {
+        **counts,
+        "dropped": dict(sorted(dropped.items())),
+        "dropped_bytes": dict(sorted(sizes.items())),
+        "kept_languages": dict(sorted(languages.items())),
+    }
+
+
+def _bytes_by(reasons: pa.Array, sizes: pa.Array) -> dict[str, int]:
+    """Bytes of text that went for each reason."""
+    table = pa.table({"reason": reasons, "bytes": sizes}).group_by("reason").aggregate([("bytes", "sum")])
+    return {row["reason"]: row["bytes_sum"] for row in table.to_pylist() if row["reason"]}
 
 
 def _left(task: Task) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch, int]]:
-    """For each batch all verdicts, the filter's and the read step's rows of documents that stay, and units lost."""
+    """For each batch all verdicts and the filter's rows, the read step's of documents that stay, and units lost."""
     params = task.params
     judged = ["text_hash"] if params["exact"] else []
     read = [*DOCUMENT.names, *(near_columns(params["near"]) if params["near"] else [])]
@@ -72,7 +84,7 @@ def _left(task: Task) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, pa.Recor
         if gone:
             left, fails, units = _without(gone, left, params["lines"])
             found, stays = _with_reasons(found, stays, fails, f"repeated_{params['lines']['unit']}s")
-        yield found, filtered.filter(stays), left, units
+        yield found, filtered, left, units
 
 
 def _without(
@@ -83,7 +95,7 @@ def _without(
     A text that lost nothing is not held to the minimum: the recipe's own rules have judged it.
     """
     texts, lost, units = gone.without(Texts.of(left["text"]))
-    fails = lost & (pc.utf8_length(texts).to_numpy(zero_copy_only=False) < wanted["min_characters"])
+    fails = lost & (pc.utf8_length(texts).to_numpy(zero_copy_only=False) < max(1, wanted["min_characters"]))
     left = left.set_column(left.schema.get_field_index("text"), DOCUMENT.field("text"), texts)
     return left.filter(pa.array(~fails)), fails, units
 

@@ -110,7 +110,9 @@ class Run:
 
 
 def _parts(root: str, source: str, steps: Mapping[str, Any]) -> list[Part]:
-    verdicts, documents = (storage.join(root, steps[f"{source}.{step}"]["folder"]) for step in ("documents", "read"))
+    # Where repeated lines went first, what later steps saw of a document is in the measure step.
+    read = f"{source}.measure" if f"{source}.measure" in steps else f"{source}.read"
+    verdicts, documents = (storage.join(root, steps[step]["folder"]) for step in (f"{source}.documents", read))
     count = sum(name.startswith("verdicts-") for name in storage.list_folder(verdicts))
     return [
         Part(source, storage.join(verdicts, f"verdicts-{n:05d}.parquet"), storage.join(documents, shards.part_name(n)))

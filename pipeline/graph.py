@@ -1,28 +1,26 @@
 """From a recipe to its steps: every input is checked here, before anything starts.
 
-    each source:  read ─► (reference) ─► filter ─► (dedup_graph) ─► documents ─► tokenize ─┐
-                                                                        └─► tokenizer ◄────┤
-                                                                            mixture ◄──────┴─► tokens ─► proxy
-                                                                                               (llmc, text)
+    each source:  (source_graph) ─► filter ─► (dedup_graph) ─► documents ─► tokenize ─┐
+                                                                   └─► tokenizer ◄────┤
+                                                                       mixture ◄──────┴─► tokens ─► proxy
+                                                                                          (llmc, text)
 
 What stays true: a step's parameters hold all that its output depends on and nothing else, so that a changed bound
 leaves the read step alone and another number of workers changes nothing.
 """
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from corpus import storage
 from corpus.strict import RecipeError
-from filters import rules
-from filters.family import Family
-from filters.language import check_languages
 from mixtures import tokenizer
 from mixtures.mixture import Mixture
-from pipeline import interleaved, judge, keys, mix, prove, read, tokenize
-from pipeline.dedup_graph import Chain, dedup_steps, near_of
-from pipeline.recipe import JsonlSource, Recipe, Source, WarcSource
+from pipeline import interleaved, mix, prove, tokenize
+from pipeline.dedup_graph import Chain, dedup_steps
+from pipeline.recipe import Recipe
+from pipeline.source_graph import files_of, numbers, source_steps
 from pipeline.steps import Step
 
 
@@ -31,124 +29,13 @@ def steps_of(recipe: Recipe) -> list[Step]:
     chains: dict[str, Chain] = {}
     shard = 0
     for name, source in recipe.sources.items():
-        files = _files(f"sources.{name}.paths", source.paths)
-        chains[name] = (_source_steps(recipe, name, source, files, shard), shard, len(files))
+        files = files_of(f"sources.{name}.paths", source.paths)
+        chains[name] = (source_steps(recipe, name, source, files, shard), shard, len(files))
         shard += len(files)
     met = dedup_steps(recipe, chains)
     documents = {name: step for name in recipe.sources for step in met if step.name == f"{name}.documents"}
     own = [step for chain, _, _ in chains.values() for step in chain.values()]
     return own + met + _mixture_steps(recipe, documents)
-
-
-def _files(key: str, patterns: Sequence[str]) -> list[dict[str, str]]:
-    """The files that match, each once and in order, with what tells that one has changed."""
-    found: dict[str, str] = {}
-    for pattern in patterns:
-        names = storage.glob(pattern)
-        if not names:
-            raise RecipeError(f'{key}: no file matches "{pattern}" (paths are relative to where the command runs)')
-        for name in names:
-            try:
-                found[name] = storage.fingerprint(name)
-                storage.open_read(name).close()
-            except (OSError, ValueError) as error:
-                raise RecipeError(f"{key}: {name} cannot be read: {error}") from error
-    return [{"file": name, "fingerprint": found[name]} for name in sorted(found)]
-
-
-def _source_steps(
-    recipe: Recipe, name: str, source: Source, files: list[dict[str, str]], first_shard: int
-) -> dict[str, Step]:
-    """The steps up to a source's filter and cutoff, by role."""
-    families = _resolve_rules(name, source)
-    wanted = source.language.model_dump(include={"keep", "min_score"}) if source.language else None
-    if source.dedup.stays == "best" and source.reference is None:
-        raise RecipeError(
-            f"sources.{name}.dedup.survivor: best goes by the reference score; give sources.{name}.reference"
-        )
-    read_step = Step(
-        f"{name}.read",
-        read.run,
-        {
-            "name": name,
-            "source": _reader(source),
-            "language_model": _language_model(name, source),
-            "keep_before_extraction": _keep_before_extraction(source),
-            "measuring": [family.measuring for family in families],
-            "near": near_of(source.dedup),
-        },
-        parts=[{**file, "shard": first_shard + n} for n, file in enumerate(files)],
-    )
-    reference = _reference_step(recipe, name, source, read_step, wanted, len(files))
-    filter_step = Step(
-        f"{name}.filter",
-        judge.judge,
-        {
-            "language": wanted,
-            "rules": source.rules,
-            "bounds": [family.bounds for family in families],
-            "exact": source.dedup.exact,
-            "lines": source.dedup.lines.unit if source.dedup.lines else None,
-        },
-        {"read": read_step, **reference},
-        parts=_numbers(read_step),
-    )
-    found = {"read": read_step, **reference, "filter": filter_step}
-    if source.reference:
-        params = {"keep": source.reference.keep, "parts": len(files)}
-        found["cutoff"] = Step(f"{name}.cutoff", keys.find_cutoff, params, {"filter": filter_step})
-    return found
-
-
-def _numbers(step: Step) -> list[int]:
-    """One part for each part of `step`."""
-    assert not callable(step.parts), step.name
-    return list(range(len(step.parts)))
-
-
-def _resolve_rules(name: str, source: Source) -> tuple[Family, ...]:
-    try:
-        return rules.resolve(source.rules)
-    except ValueError as error:
-        raise RecipeError(f"sources.{name}.{error}") from error
-
-
-def _reader(source: Source) -> dict[str, Any]:
-    match source:
-        case WarcSource():
-            return source.model_dump(include={"kind", "extractor"})
-        case JsonlSource():
-            return source.model_dump(include={"kind", "text_field"})
-    raise AssertionError(source)
-
-
-def _language_model(name: str, source: Source) -> dict[str, str | None] | None:
-    if source.language is None:
-        return None
-    path = source.language.model
-    try:
-        fingerprint = storage.fingerprint(path) if path else None
-        check_languages(source.language.keep, path)
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"sources.{name}.language: {error}") from error
-    return {"path": path, "fingerprint": fingerprint}
-
-
-def _keep_before_extraction(source: Source) -> list[str] | None:
-    """The languages that reading goes by; None where it extracts every page, so that others do not redo it."""
-    if isinstance(source, WarcSource) and source.language and source.language.before_extraction:
-        return sorted(set(source.language.keep))
-    return None
-
-
-def _reference_step(
-    recipe: Recipe, name: str, source: Source, read_step: Step, wanted: Mapping[str, Any] | None, parts: int
-) -> dict[str, Step]:
-    if source.reference is None:
-        return {}
-    files = _files(f"sources.{name}.reference.positives.paths", source.reference.positives.paths)
-    params = {"language": wanted, "seed": recipe.seed, "parts": parts, "positives": files}
-    return {"reference": Step(f"{name}.reference", judge.learn, params, {"read": read_step})}
 
 
 def _mixture_steps(recipe: Recipe, documents: Mapping[str, Step]) -> list[Step]:
@@ -159,7 +46,7 @@ def _mixture_steps(recipe: Recipe, documents: Mapping[str, Step]) -> list[Step]:
     eos = {"eos": learnt.params["tokenizer"]["eos"]}
     encoded = {
         source: Step(
-            f"{source}.tokenize", tokenize.encode, eos, {"documents": step, "tokenizer": learnt}, _numbers(step)
+            f"{source}.tokenize", tokenize.encode, eos, {"documents": step, "tokenizer": learnt}, numbers(step)
         )
         for source, step in mixed.items()
     }

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from corpus import shards, storage
 from dedup import buckets, preference
 from dedup.buckets import Numbers
-from filters.reference import Cutoff
+from pipeline.quality import Cutoffs
 from pipeline.steps import Task
 
 # Rows of numbers, and of texts, that are read together.
@@ -27,7 +26,6 @@ ROWS, TEXT_ROWS = 1 << 16, 1 << 10
 BASE = 400 << 20
 # More would not be faster, and fewer and larger tasks keep fewer workers busy.
 MOST_ROWS = 1 << 23
-CUTOFF = "cutoff.json"
 _SHARD = np.uint64(32)
 
 
@@ -115,21 +113,23 @@ def write_answers(path: str, rows: Numbers, group: Mapping[str, Any]) -> None:
 def standing(
     task: Task, place: int, judged: Sequence[str] = (), read: Sequence[str] = (), rows: int = ROWS
 ) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, NDArray[np.bool_]]]:
-    """A part's columns of the filter and read steps, batch by batch, and who is neither dropped nor scored too low."""
+    """A part's columns of the filter and read steps, batch by batch, and who is neither dropped nor scored too low.
+
+    `reason` among the first is the filter's or, where that has none, the one that a score gives.
+    """
     part = parts(task.params["group"])[place]
-    cutoff = _cutoff(task, part.source)
-    columns = {"id", "reason", "text_bytes", *judged, *(["reference_score"] if cutoff else [])}
+    cutoffs = Cutoffs(task.inputs, f"{part.source}.")
+    columns = {"id", "reason", "text_bytes", *judged, *cutoffs.columns}
     name = shards.part_name(part.number)
     both = zip(
-        batches_of(storage.join(task.inputs[f"{part.source}.filter"], name), sorted(columns), rows),
-        batches_of(storage.join(task.inputs[f"{part.source}.read"], name), ["id", *read], rows),
+        shards.batches(storage.join(task.inputs[f"{part.source}.filter"], name), sorted(columns), rows),
+        shards.batches(storage.join(task.inputs[f"{part.source}.read"], name), ["id", *read], rows),
         strict=True,
     )
     for verdicts, measured in both:
-        stands = np.asarray(pc.is_null(verdicts["reason"]))
-        if cutoff:
-            stands = stands & cutoff.keeps(verdicts["reference_score"].to_numpy(), verdicts["id"].to_numpy())
-        yield verdicts, measured, stands
+        reasons = cutoffs.reasons(verdicts)
+        verdicts = verdicts.set_column(verdicts.schema.get_field_index("reason"), "reason", reasons)
+        yield verdicts, measured, np.asarray(pc.is_null(reasons))
 
 
 def text_rows(task: Task, place: int, most: int) -> int:
@@ -145,17 +145,6 @@ def rows_within(sizes: NDArray[np.int64], most: int) -> int:
     while rows > 1 and np.add.reduceat(sizes, np.arange(0, len(sizes), rows)).max(initial=0) > most:
         rows //= 2
     return rows
-
-
-def _cutoff(task: Task, source: str) -> Cutoff | None:
-    folder = task.inputs.get(f"{source}.cutoff")
-    return Cutoff(**storage.read_json(storage.join(folder, CUTOFF))) if folder else None
-
-
-def batches_of(path: str, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Columns of a Parquet file, so many rows at a time."""
-    with storage.open_read(path) as file:
-        yield from pq.ParquetFile(file).iter_batches(rows, columns=list(columns))
 
 
 def mark_earlier(ids: Numbers, counts: NDArray[np.int64], runs: Sequence[int]) -> NDArray[np.bool_]:

@@ -1,9 +1,9 @@
 """The steps that write down what documents are compared by.
 
-    filter ──► cutoff ──► (url keys ──► url) ──► keys
+    filter ──► (cutoffs) ──► (url keys ──► url) ──► keys
 
-`cutoff` finds where a source's best share by reference score ends; `keys` writes the hashes of those that stand, in
-the order of the hashes. What stays true: only a document that nothing else has turned away can make another one go.
+`keys` writes the hashes of those that stand, in the order of the hashes. What stays true: only a document that nothing
+else has turned away can make another one go.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from corpus import shards, storage
 from dedup import buckets, exact, stars
 from dedup.buckets import Numbers
 from dedup.preference import ranks
-from filters import reference
 from pipeline import group
 from pipeline.copies import COPIES, HASHES, copies_of
 from pipeline.near import EDGES, KEYS
@@ -30,22 +28,6 @@ PART_BYTES = 64 << 20
 ROW_BYTES = 128
 # Fewer documents are read at a time where each has more keys than this.
 MANY_KEYS, LEAST_ROWS = 32, 1 << 10
-
-
-def find_cutoff(task: Task) -> Counts:
-    """The cutoff step: the score and id of the last document of a source that `keep` leaves, as cutoff.json."""
-    columns = ["id", "reason", "text_bytes", "reference_score"]
-
-    def scored() -> reference.Scored:
-        for number in range(task.params["parts"]):
-            path = storage.join(task.inputs["filter"], shards.part_name(number))
-            for batch in group.batches_of(path, columns, group.ROWS):
-                data = batch.filter(pc.is_null(batch["reason"]))
-                yield data["reference_score"].to_numpy(), data["text_bytes"].to_numpy(), data["id"].to_numpy()
-
-    found = reference.cutoff(scored, task.params["keep"])
-    storage.write_json(storage.join(task.out, group.CUTOFF), {"score": found.score, "id": found.id})
-    return {"cutoff": {"score": found.score}}
 
 
 def runs_of_places(inputs: Mapping[str, str], sources: Sequence[Mapping[str, Any]]) -> list[list[int]]:

@@ -6,12 +6,13 @@ file is its document's place in the input, and read = rows + unreadable.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpus import shards, storage
 from corpus.documents import DOCUMENT, document_id
@@ -46,17 +47,19 @@ def run(task: Task) -> Counts:
     found = _open(task)
     seen = _Seen(task.part["file"])
     columns = schema(task.params)
-    rows = 0
+    rows = size = 0
     languages: Counter[str] = Counter()
     with shards.writer(task.file(".parquet"), columns) as out:
         while batch := _next_batch(task, seen.documents(found)):
-            table = measure(task, batch, document_id(task.part["shard"], rows))
+            table = documents(task, batch, document_id(task.part["shard"], rows))
             with task.stage("write"):
                 out.write_table(table)
             rows += len(batch)
             languages.update(table["language"].drop_null().to_pylist())
+            size += pc.sum(shards.text_bytes(table["text"])).as_py() or 0
     return {
         "read": rows + len(seen.unreadable),
+        "text_bytes": size,
         "unreadable": seen.unreadable,
         "other_records": dict(sorted(seen.other.items())),
         "files_without_documents": [] if rows else [seen.describe()],
@@ -102,55 +105,73 @@ class _Seen:
         return {"file": self.file, "found": ", ".join(kinds) or "nothing"}
 
 
-def measure(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Table:
+def documents(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Table:
     """What `schema` says of each document of the batch; their ids count from `first_id`."""
-    params = task.params
     with task.stage("language"):
-        foreign = _foreign(batch, params)
+        foreign = _foreign(batch, task.params["before_extraction"])
     with task.stage("extract"):
-        texts = ["" if row in foreign else _text(item, params) for row, item in enumerate(batch)]
+        texts = ["" if row in foreign else _text(item, task.params) for row, item in enumerate(batch)]
     dropped = [
         i.reason if isinstance(i, Dropped) else None if t else "no_text" for i, t in zip(batch, texts, strict=True)
     ]
+    for row in foreign:
+        dropped[row] = "html_language_not_wanted"
     columns: dict[str, Any] = {
         "id": np.arange(first_id, first_id + len(batch), dtype=np.uint64),
         "url": [item.url for item in batch],
         "date": [item.date for item in batch],
-        "source": [params["name"]] * len(batch),
-        "language": [None] * len(batch),
-        "language_score": [None] * len(batch),
+        "source": [task.params["name"]] * len(batch),
         "dropped": dropped,
     }
+    known = [foreign.get(row) for row in range(len(batch))]
+    return pa.table(columns | measure(task, texts, columns["url"], known), schema=schema(task.params))
+
+
+# What is known of a document's language without its text.
+Known = Sequence[tuple[str, float] | None]
+
+
+def measure(task: Task, texts: Sequence[str] | pa.Array, urls: Sequence[str], known: Known) -> dict[str, Any]:
+    """The columns of `schema` that follow from the texts: themselves, as the rules leave them, and every number."""
+    params = task.params
+    columns: dict[str, Any] = {"language": [found and found[0] for found in known]}
+    columns["language_score"] = [found and found[1] for found in known]
     if params["language_model"]:
         with task.stage("language"):
-            labels, scores = language.identify(texts, params["language_model"]["path"])
-        columns["language"] = [label if text else None for label, text in zip(labels, texts, strict=True)]
-        columns["language_score"] = scores
-        for row, (label, score) in foreign.items():
-            dropped[row], columns["language"][row], scores[row] = "html_language_not_wanted", label, score
+            columns |= _identified(texts, params["language_model"], known)
     with task.stage("rules"):
-        given = Texts.of(texts, columns["language"], columns["url"])
+        given = Texts.of(texts, columns["language"], urls)
         signals, final = rules.measure(given, rules.measured(params["measuring"]))
     columns |= {"text": final.to_arrow(), **signals}
     if params["near"]:
         with task.stage("minhash"):
             columns |= measure_near(final, params["near"])
-    return pa.table(columns, schema=schema(params))
+    return columns
 
 
-def _foreign(batch: list[Page | Dropped], params: Mapping[str, Any]) -> dict[int, tuple[str, float]]:
+def _identified(texts: Sequence[str] | pa.Array, model: Mapping[str, Any], known: Known) -> dict[str, Any]:
+    strings = texts.to_pylist() if isinstance(texts, pa.Array) else list(texts)
+    labels, scores = language.identify(strings, model["path"], model["characters"])
+    found: list[str | None] = [label if text else None for label, text in zip(labels, strings, strict=True)]
+    for row, told in enumerate(known):
+        if told:
+            found[row], scores[row] = told
+    return {"language": found, "language_score": scores}
+
+
+def _foreign(batch: list[Page | Dropped], wanted: Mapping[str, Any] | None) -> dict[int, tuple[str, float]]:
     """The rows of HTML pages that are surely in no wanted language, with the language and its score.
 
     Extraction is most of what a page costs; these are not worth it.
     """
-    keep = params["keep_before_extraction"]
-    if keep is None:
+    if wanted is None:
         return {}
     rows = [row for row, item in enumerate(batch) if isinstance(item, Page) and item.mime == "text/html"]
     pages = [item.body for item in batch if isinstance(item, Page) and item.mime == "text/html"]
-    labels, scores = language.identify_html(pages, params["language_model"]["path"])
+    labels, scores = language.identify_html(pages, wanted["model"]["path"])
     found = zip(rows, labels, scores.tolist(), strict=True)
-    return {row: (label, score) for row, label, score in found if label not in keep and score >= language.CONFIDENT}
+    sure = language.CONFIDENT
+    return {row: (label, score) for row, label, score in found if label not in wanted["keep"] and score >= sure}
 
 
 def _text(item: Page | Dropped, params: Mapping[str, Any]) -> str:

@@ -11,37 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from corpus.strict import Count, Paths, Share, Strict, as_list
+from corpus.strict import Count, Paths, Strict, as_list
 from mixtures.mixture import Mixture
 from pipeline import configuration
 from pipeline.dedup_recipe import Dedup, DedupOverSources, check_across
+from pipeline.quality_recipe import Language, Perplexity, Reference
 from trainer.config import Training
-
-
-class Language(Strict):
-    """Keep documents that fastText's lid.176 (or `model`, a .bin or .ftz file) puts in one of `keep`.
-
-    With `before_extraction`, HTML pages that are surely in another language are not even extracted.
-    """
-
-    keep: Annotated[list[str], Field(min_length=1)]
-    min_score: Annotated[float, Field(ge=0, le=1)] = 0.65
-    model: str | None = None
-    before_extraction: bool = True
-
-
-class Positives(Strict):
-    """Reference texts: JSON lines with a `text` field."""
-
-    kind: Literal["jsonl"]
-    paths: Paths
-
-
-class Reference(Strict):
-    """Score documents by likeness to reference texts and keep the best `keep` share of their bytes."""
-
-    positives: Positives
-    keep: Share
 
 
 class Source(Strict):
@@ -50,6 +25,7 @@ class Source(Strict):
     paths: Paths
     language: Language | None = None
     rules: list[str | dict[str, dict[str, Any]]] = Field(default_factory=list)
+    perplexity: Perplexity | None = None
     reference: Reference | None = None
     dedup: Dedup = Dedup()
 

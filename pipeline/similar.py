@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from corpus import storage
+from corpus import shards, storage
 from dedup import buckets, preference, ragged, verify
 from dedup.buckets import Numbers
 from kernels.ragged import put
@@ -89,7 +89,7 @@ def _gathered(task: Task, members: Numbers, usable: int) -> Iterator[Gathered]:
     part = group.parts(over)[task.part]
     if part.folder is not None:
         path = storage.join(part.folder, f"signatures-{part.number:05d}.parquet")
-        for batch in group.batches_of(path, ["id", *near_columns(near)], group.ROWS):
+        for batch in shards.batches(path, ["id", *near_columns(near)], group.ROWS):
             ids = preference.earlier(batch["id"].to_numpy(), part.run)
             here, labels = _of(ids, members)
             batch = batch.filter(pa.array(here))

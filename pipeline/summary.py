@@ -12,7 +12,9 @@ from corpus import storage
 from corpus.counts import merge
 from corpus.strict import RecipeError
 from pipeline import steps
-from pipeline.recipe import Recipe
+from pipeline.funnel import funnel
+from pipeline.quality import QUALITIES
+from pipeline.recipe import Recipe, Source
 from pipeline.steps import Counts, Step
 
 # The packages whose version can change what comes out.
@@ -43,7 +45,7 @@ def summarise(root: str, recipe: Recipe, all_steps: Sequence[Step]) -> dict[str,
         "recipe_hash": recipe.hash(),
         "seed": recipe.seed,
         "versions": versions(),
-        "sources": {name: _source(name, counts) for name in recipe.sources},
+        "sources": {name: _source(name, source, counts) for name, source in recipe.sources.items()},
         "steps": {step.name: _step(root, step, counts[step.name]) for step in all_steps},
         "tokens": {split: {**by, "total": sum(by.values())} for split, by in tokens.items()},
         "mixture": counts["mixture"]["mixture"] if "mixture" in counts else None,
@@ -61,8 +63,8 @@ def of_finished(root: str) -> dict[str, Any]:
     return summary
 
 
-def _source(name: str, counts: Mapping[str, Counts]) -> dict[str, Any]:
-    read, written = counts[f"{name}.read"], counts[f"{name}.documents"]
+def _source(name: str, source: Source, counts: Mapping[str, Counts]) -> dict[str, Any]:
+    read, written, measured = (counts.get(f"{name}.{step}", {}) for step in ("read", "documents", "measure"))
     unreadable = read["unreadable"]
     total = written["kept"] + sum(written["dropped"].values()) + len(unreadable)
     assert read["read"] == total, f"{name}: {read['read']} read, but {total} kept, dropped or unreadable"
@@ -74,10 +76,13 @@ def _source(name: str, counts: Mapping[str, Counts]) -> dict[str, Any]:
         "files_without_documents": read["files_without_documents"],
         "other_records": read["other_records"],
         "rules_failed": counts[f"{name}.filter"]["rules_failed"],
-        "languages": read["languages"],
+        "languages": (measured or read)["languages"],
         "kept_languages": written["kept_languages"],
+        "funnel": funnel(source, read, measured or None, written),
         "reference": counts.get(f"{name}.reference"),
-        "repeated_units": written["repeated_units"],
+        "cutoffs": {by: counts.get(f"{name}.{by}_cutoff", {}).get("cutoff") for by in QUALITIES},
+        "bands": counts.get(f"{name}.bands", {}).get("bands"),
+        "repeated_units": (measured or written)["repeated_units"],
         "text_bytes": written["text_bytes"],
         "unique_tokens": counts[f"{name}.tokenize"]["tokens"] if f"{name}.tokenize" in counts else None,
     }

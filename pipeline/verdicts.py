@@ -1,7 +1,7 @@
 """Why each document of a part goes, and for a copy which document it repeats and how far.
 
 In come the filter step's reasons and the answers of the steps where documents met; out comes one verdict a document:
-the first of filter, reference score, URL, text, likeness that turned it away.
+the first of filter, perplexity, likeness to references, URL, text, likeness to others that turned it away.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,9 +29,9 @@ def verdicts(
 ) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]]:
     """For each batch of a part its verdicts (SCHEMA), and those columns of the filter and read steps."""
     answers = _answers(task, place)
-    for filtered, measured, stands in group.standing(task, place, judged, read, rows):
+    for filtered, measured, _ in group.standing(task, place, judged, read, rows):
         ids = filtered["id"].to_numpy()
-        reasons = pc.coalesce(filtered["reason"], _where(~stands, "reference_low_score"))
+        reasons = filtered["reason"]
         repeated, similarity = np.zeros(len(ids), np.uint64), np.full(len(ids), np.nan)
         copy = np.zeros(len(ids), bool)
         for reason, found in answers:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dedup import buckets, exact, lines, preference, verify
 from dedup.components import components
-from filters import datatrove_filters, language, reference, rules
+from filters import datatrove_filters, language, rules
 from kernels import bag_of_words, signatures
 from kernels.lines import find_units
 from kernels.prepare import Work, prepare
@@ -20,7 +20,7 @@ from kernels.texts import Texts
 from mixtures.byte_level import GPT2, LLAMA3, Alike
 from mixtures.merger import Merger
 from mixtures.piece_cache import PieceCache
-from pipeline import copies, documents, judge, keys, near, read, repeated, similar, tokenize
+from pipeline import copies, documents, judge, keys, learn, lines_first, near, read, repeated, similar, tokenize
 from pipeline.near_columns import measure_near
 from pipeline.steps import Step
 
@@ -33,11 +33,13 @@ def warm(step: Step, say: Callable[[str], None]) -> None:
     works: dict[str, Work] = {}
     if step.run is read.run:
         works = _reading(step.params)
+    elif step.run is lines_first.measure:
+        works = {**_reading(step.params), "lines": (_drop_lines, ())}
     elif step.run is judge.judge:
         works["hashes"] = (_hash, ())
-        if "reference" in step.inputs:
+        if "reference" in step.inputs or step.params["classifier"]:
             works["scores"] = (_score, ())
-    elif step.run is judge.learn:
+    elif step.run is learn.learn:
         works = {"features": (_score, ())}
     elif step.run is copies.find_copies or step.run is keys.write_keys:
         works["copies"] = (_copies, ())
@@ -47,7 +49,7 @@ def warm(step: Step, say: Callable[[str], None]) -> None:
         works["shingles"] = (_shingle, ())
     elif step.run is similar.verify_members:
         works["overlap"] = (_compare, ())
-    elif step.run is repeated.find_repeated or step.run is documents.write:
+    elif step.run in (repeated.find_repeated, documents.write, lines_first.tally):
         works["lines"] = (_drop_lines, ())
     elif step.run is tokenize.encode:
         works = {"pieces": (_cut, ())}
@@ -57,8 +59,9 @@ def warm(step: Step, say: Callable[[str], None]) -> None:
 def _reading(params: Mapping[str, Any]) -> dict[str, Work]:
     """What takes longest comes first, so that two processes end together."""
     works: dict[str, Work] = {}
-    if params["language_model"]:
-        works["language"] = (_identify, (params["language_model"]["path"],))
+    before = params.get("before_extraction")
+    if model := params["language_model"] or (before and before["model"]):
+        works["language"] = (_identify, (model["path"],))
     for described in sorted(params["measuring"], key=lambda measuring: measuring["family"] != "gopher_repetition"):
         if not described["family"].startswith(datatrove_filters.PREFIX):
             works[described["family"]] = (_measure, (described,))
@@ -133,7 +136,7 @@ def _drop_lines() -> None:
 
 
 def _score() -> None:
-    bag_of_words.decide(_texts(), np.zeros((2, reference.FEATURES + 1)), np.zeros(1, np.int64))
+    bag_of_words.decide(_texts(), np.zeros((2, (1 << 18) + 1)), np.zeros(1, np.int64))
 
 
 def _cut() -> None:

@@ -1,0 +1,73 @@
+"""The keys of a recipe that say how good a document has to be: its language, its perplexity, its likeness to references."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from corpus.strict import Count, Paths, Strict
+from filters.keep import KeepRule
+
+# RedPajama took cited pages of at least so many characters.
+MIN_CITED = 1000
+
+
+class Language(Strict):
+    """Keep documents that fastText's lid.176 (or `model`, a .bin or .ftz file) puts in one of `keep`.
+
+    It is shown the first `characters` of a text, or with null all of it. With `before_extraction`, HTML pages that are
+    surely in another language are not even extracted.
+    """
+
+    keep: Annotated[list[str], Field(min_length=1)]
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.65
+    model: str | None = None
+    characters: Count | None = 1000
+    before_extraction: bool = True
+
+
+class Positives(Strict):
+    """Reference texts: JSON lines with a `text` field; or `cited`, lists of URLs as `crawlmill references` writes them,
+    for the crawl's own pages that are there and have `min_characters`.
+    """
+
+    kind: Literal["jsonl", "cited"]
+    paths: Paths
+    min_characters: Annotated[int, Field(ge=0)] = MIN_CITED
+
+
+class Reference(Strict):
+    """Score documents by likeness to references and keep by that.
+
+    Either a classifier of the kind `classifier` is trained in this run on `positives`, or `model` is the folder of one
+    that `crawlmill classifier train` left.
+    """
+
+    keep: KeepRule
+    positives: Positives | None = None
+    classifier: Literal["linear", "fasttext"] = "linear"
+    model: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.positives is None) == (self.model is None):
+            raise PydanticCustomError(
+                "reference", "give one of: positives (to train on them in this run), model (of crawlmill classifier train)"
+            )
+        return self
+
+
+class Perplexity(Strict):
+    """Score documents by the language models in the folder `model`, and keep by that: the lower the better.
+
+    Perplexities of different languages cannot be compared, so shares and percentiles are those of each language.
+    """
+
+    model: str
+    keep: KeepRule
+
+    @model_validator(mode="after")
+    def _no_probability(self) -> Self:
+        if self.keep.pareto is not None:
+            raise PydanticCustomError("perplexity", "pareto draws by a probability; give share, threshold or buckets")
+        return self
