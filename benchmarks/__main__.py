@@ -16,6 +16,7 @@ from benchmarks.timing import one_core
 
 PARTS = (
     "rules",
+    "classifier",
     "end-to-end",
     "libraries",
     "tokens",
@@ -25,6 +26,8 @@ PARTS = (
     "dedup",
     "dedup-truth",
     "dedup-memory",
+    "languages",
+    "personal-data",
 )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from corpus.urls import same_url
 from kernels.groups import preferred
 
 # High half and low half of the hash, rank, id.
@@ -30,10 +31,3 @@ def url_hashes(urls: list[str]) -> NDArray[np.uint64]:
             digest = xxhash.xxh3_128_intdigest(same_url(url).encode("utf-8", "surrogatepass"))
             found[row] = digest >> 64, digest & ((1 << 64) - 1)
     return found
-
-
-def same_url(url: str) -> str:
-    """The URL as it is compared: http and https, with and without "www." or a "/" at the end, are one page."""
-    rest = url.split("#", 1)[0].partition("://")[2] or url.split("#", 1)[0]
-    host, slash, path = rest.partition("/")
-    return host.lower().removeprefix("www.") + (slash + path).rstrip("/")

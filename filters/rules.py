@@ -20,7 +20,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from corpus import storage
-from filters import c4, datatrove_filters, fineweb, gopher, plain_counts, refinedweb
+from filters import (
+    bad_words,
+    blocked_urls,
+    c4,
+    classifier_rule,
+    datatrove_filters,
+    decontamination,
+    fineweb,
+    gopher,
+    mixed_language,
+    personal_data,
+    plain_counts,
+    refinedweb,
+)
 from filters.family import Columns, Family, Rule
 from filters.languages import load as load_languages
 from kernels.texts import Texts
@@ -37,6 +50,11 @@ FAMILIES = {
         fineweb.FAMILY,
         refinedweb.FAMILY,
         plain_counts.FAMILY,
+        blocked_urls.FAMILY,
+        bad_words.FAMILY,
+        decontamination.FAMILY,
+        mixed_language.FAMILY,
+        personal_data.FAMILY,
     )
 }
 
@@ -78,6 +96,8 @@ def _family(entry: object) -> Family:
         raise ValueError(f"rules: {name} takes {{parameter: value}}, not {settings!r}")
     if str(name).startswith(datatrove_filters.PREFIX):
         return datatrove_filters.family(name, settings)
+    if str(name).startswith(classifier_rule.PREFIX):
+        return classifier_rule.family(name, settings)
     if name not in FAMILIES:
         raise ValueError(f"rules: no family {name!r}; the nearest is {_nearest(name, FAMILIES)!r}")
     return _with_settings(FAMILIES[name], settings)
@@ -167,6 +187,8 @@ def _measured(family: str, **parameters: Any) -> Family:
         known = datatrove_filters.family(family, parameters["settings"])
         # With the version that the run was started with: a worker with another one is to say so.
         return replace(known, parameters=parameters)
+    if family.startswith(classifier_rule.PREFIX):
+        return classifier_rule.measured(family, **parameters)
     return replace(FAMILIES[family], parameters=parameters)
 
 

@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.exact import same_url, url_hashes, winners
+from corpus.urls import same_url
+from dedup.exact import url_hashes, winners
 from kernels.signatures import text_hashes
 from kernels.texts import Texts
 

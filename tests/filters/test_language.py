@@ -1,10 +1,39 @@
+import json
+import os
+import subprocess
+import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from filters.language import VISIBLE_BYTES, check_languages, identify, identify_html
+from filters.language import VISIBLE_BYTES, check_languages, identify, identify_html, known_languages
+
+TRAIN = """
+import fasttext, json, sys
+folder, labels = json.loads(sys.argv[1])
+words = [["river", "bridge", "mill"], ["Fluss", "Brücke", "Mühle"]]
+with open(folder + "/lines.txt", "w") as file:
+    for n in range(400):
+        label = n % 2
+        file.write(f"__label__{labels[label]} {words[label][n % 3]} {words[label][n // 2 % 3]}\\n")
+options = {"dim": 8, "bucket": 1000, "epoch": 25, "lr": 0.5, "minn": 2, "maxn": 4, "thread": 1, "verbose": 0}
+model = fasttext.train_supervised(folder + "/lines.txt", **options)
+model.save_model(folder + "/model.bin")
+model.quantize(folder + "/lines.txt", cutoff=500, qnorm=True)
+model.save_model(folder + "/model.ftz")
+"""
+
+
+def other_model(folder: Path, labels: Sequence[str], name: str = "model.bin") -> str:
+    """A model that knows three words of English and three of German, by labels of its own; the quantised one beside."""
+    folder.mkdir()
+    # Training reads memory it has not written; here what is allocated is all zero (glibc).
+    environment = os.environ | {"MALLOC_PERTURB_": "255"}
+    subprocess.run([sys.executable, "-c", TRAIN, json.dumps([str(folder), labels])], env=environment, check=True)
+    return str(folder / name)
 
 
 def test_languages_of_plain_sentences() -> None:
@@ -40,6 +69,27 @@ def test_what_comes_after_the_first_thousand_characters_plays_no_part() -> None:
     both = identify([english[:1000], english[:1000] + "Der Fluss fließt unter der Brücke. " * 100])
     assert both[0] == ["en", "en"]
     assert np.array_equal(both[1][:1], both[1][1:])
+
+
+def test_how_many_characters_are_looked_at() -> None:
+    english = "The river runs under the old bridge and past the mill. " * 4
+    german = "Der Fluss fließt unter der Brücke. " * 100
+    text = english + german
+    assert identify([text], characters=len(english))[0] == ["en"]
+    assert identify([text], characters=None)[0] == ["de"]
+    for characters in (10, 1000):
+        assert identify([text], characters=characters)[1] == identify([text[:characters]], characters=None)[1]
+    assert identify([text]) == identify([text], characters=1000)
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.ftz"])
+def test_any_model_with_labels_of_its_own(tmp_path: Path, name: str) -> None:
+    model = other_model(tmp_path / "other", ["eng_Latn", "deu_Latn"], name)
+    assert sorted(known_languages(model)) == ["deu_Latn", "eng_Latn"]
+    assert identify(["river mill", "Mühle Fluss", "bridge"], model)[0] == ["eng_Latn", "deu_Latn", "eng_Latn"]
+    check_languages(["eng_Latn"], model)
+    with pytest.raises(ValueError, match=r'"en"; did you mean "eng_Latn"\? \(the model knows 2, such as '):
+        check_languages(["en"], model)
 
 
 def test_a_page_is_known_by_what_it_shows_and_not_by_its_markup_or_its_menu() -> None:
