@@ -27,7 +27,7 @@ SCHEMA = pa.schema([("id", pa.uint64()), ("url", pa.string()), ("language", pa.s
 POOL = 60_000
 BATCH = 1024
 # RedPajama takes cited pages of at least so many characters: shorter ones are stubs, errors and log-ins.
-LEAST_CITED_CHARACTERS = 1000
+LEAST_CITED = 1000
 # CCNet's.
 LEAST_LANGUAGE_SCORE = 0.5
 LANGUAGE_REASONS = ["language_not_wanted", "language_uncertain"]
@@ -130,8 +130,10 @@ def drawn(batches: Iterable[pa.Table], seed: int) -> pa.Table:
     return pool.table()
 
 
-def drawn_by_citation(batches: Iterable[pa.Table], lists: Sequence[str], seed: int) -> tuple[pa.Table, pa.Table]:
-    """Samples of the pages whose URL a list holds, of at least 1,000 characters, and of those that no list holds.
+def drawn_by_citation(
+    batches: Iterable[pa.Table], lists: Sequence[str], seed: int, least: int = LEAST_CITED
+) -> tuple[pa.Table, pa.Table]:
+    """Samples of the pages whose URL a list holds, of at least `least` characters, and of those that no list holds.
 
     Raises ValueError where no page is a positive, naming the lists and an example of either side.
     """
@@ -142,14 +144,14 @@ def drawn_by_citation(batches: Iterable[pa.Table], lists: Sequence[str], seed: i
         urls = [address or "" for address in batch["url"].to_pylist()]
         url = url or next(filter(None, urls), "")
         held = pa.array(cited.holds(urls))
-        long_enough = pc.greater_equal(pc.utf8_length(batch["text"]), LEAST_CITED_CHARACTERS)
+        long_enough = pc.greater_equal(pc.utf8_length(batch["text"]), least)
         positives.add(batch.filter(pc.and_(held, long_enough)))
         pages.add(batch.filter(pc.invert(held)))
         held_but_short += pc.sum(pc.and_(held, pc.invert(long_enough))).as_py() or 0
     if not positives.seen:
         short = f"; it holds {held_but_short:,} shorter ones" if held_but_short else ""
         raise ValueError(
-            f"{', '.join(lists)} cites none of {pages.seen + held_but_short:,} pages with {LEAST_CITED_CHARACTERS:,} "
+            f"{', '.join(lists)} cites none of {pages.seen + held_but_short:,} pages with {least:,} "
             f'characters{short}. The list has URLs like "{_first_line(lists[0])}", the pages have URLs like "{url}"'
         )
     return positives.table(), pages.table()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from corpus import shards, storage
 from filters import rules
-from filters.classifier import MODEL, Classifier
+from filters.classifier import RECORD, Classifier
 from kernels import signatures
 from kernels.lines import find_units
 from kernels.texts import Texts
@@ -73,7 +73,7 @@ def _scores(task: Task, texts: Texts) -> NDArray[np.float32]:
     """P(reference) of each text."""
     if task.params["classifier"]:
         return Classifier.load(task.params["classifier"]["model"]).score(texts)
-    if not storage.exists(storage.join(task.inputs["reference"], MODEL)):
+    if not storage.exists(storage.join(task.inputs["reference"], RECORD)):
         # The source has nothing left to be scored, and so nothing was learnt.
         return np.full(len(texts), np.nan, np.float32)
     return Classifier.load(task.inputs["reference"]).score(texts)

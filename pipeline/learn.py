@@ -36,7 +36,7 @@ def learn(task: Task) -> Counts:
     except ValueError as error:
         raise ValueError(f"sources.{params['name']}.reference: {error}") from error
     with task.stage("measure"):
-        texts, sites = chosen.texts, example_tables.sites(chosen)
+        texts, sites = chosen.texts, examples.sites_of(chosen.texts, chosen.split_hosts)
         scores = model.score(texts)
         scored = evaluation.Scored.of(scores, chosen.labels, np.diff(texts.offsets), texts.languages, sites)
         figures = evaluation.evaluate(scored, params["seed"])

@@ -7,9 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from corpus.strict import Count, Paths, Strict
 from filters.keep import KeepRule
-
-# RedPajama took cited pages of at least so many characters.
-MIN_CITED = 1000
+from pipeline.example_tables import LEAST_CITED
 
 
 class Language(Strict):
@@ -33,7 +31,7 @@ class Positives(Strict):
 
     kind: Literal["jsonl", "cited"]
     paths: Paths
-    min_characters: Annotated[int, Field(ge=0)] = MIN_CITED
+    min_characters: Annotated[int, Field(ge=0)] = LEAST_CITED
 
 
 class Reference(Strict):
