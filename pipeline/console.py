@@ -213,6 +213,8 @@ def warnings(summary: Mapping[str, Any]) -> list[str]:
         damaged = {u["file"] for u in source["unreadable"]}
         without = [f for f in source["files_without_documents"] if f["file"] not in damaged]
         said += [f"{name}: {f['file']} holds no document: {f['found']}" for f in without]
+        if source["reference"]:
+            said += [f"{name}: {text}" for text in _about_reference(source["reference"])]
     mixture = summary["mixture"] or {}
     drawn = sum(source["tokens"] for source in mixture.values())
     for name, source in mixture.items():
@@ -230,6 +232,20 @@ def warnings(summary: Mapping[str, Any]) -> list[str]:
                 "are too long for so small a part; ask for more tokens in all"
             )
     return said
+
+
+def _about_reference(reference: Mapping[str, Any]) -> list[str]:
+    """What is to be said of a classifier that learnt nothing."""
+    figures = reference["figures"]
+    if figures is None:
+        return [f"nothing to learn from: no document is left to tell {reference['positives']:,} references from"]
+    low, high = figures["auc_interval"]
+    if low > 0.5:
+        return []
+    return [
+        f"the reference classifier tells references from pages no better than chance (AUC {figures['auc']:.3f}, 95 % "
+        f"interval {low:.3f} to {high:.3f}): what its scores keep is kept at random; give other or more references"
+    ]
 
 
 def one_line(summary: Mapping[str, Any]) -> str:

@@ -56,9 +56,7 @@ def _group_steps(recipe: Recipe, names: Sequence[str], chains: Mapping[str, Chai
         ],
         "earlier": _earlier(recipe, dedup),
     }
-    inputs = {
-        f"{name}.{role}": step for name in ordered for role, step in chains[name][0].items() if role in MET_BY
-    }
+    inputs = {f"{name}.{role}": step for name in ordered for role, step in chains[name][0].items() if role in MET_BY}
     met = _meeting_steps("+".join(ordered), recipe, dedup, group, inputs) if dedup.compares_documents else {}
     steps = list(met.values())
     answers = {role: step for role, step in met.items() if role in ("url_keys", "url", "keys", "exact", "verify")}

@@ -18,6 +18,7 @@ from corpus.hashing import keyed
 from filters.citations import Cited
 from filters.examples import Examples, sites_of
 from filters.language import identify
+from pipeline.quality_recipe import LEAST_CITED
 from pipeline.summary import of_finished
 from sources.jsonl import read_jsonl
 from sources.pages import Page, Unreadable
@@ -26,8 +27,6 @@ SCHEMA = pa.schema([("id", pa.uint64()), ("url", pa.string()), ("language", pa.s
 # Three times what examples are chosen of at most: some are left out for their host, language or length.
 POOL = 60_000
 BATCH = 1024
-# RedPajama takes cited pages of at least so many characters: shorter ones are stubs, errors and log-ins.
-LEAST_CITED = 1000
 # CCNet's.
 LEAST_LANGUAGE_SCORE = 0.5
 LANGUAGE_REASONS = ["language_not_wanted", "language_uncertain"]

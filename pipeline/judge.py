@@ -21,6 +21,7 @@ from kernels.lines import find_units
 from kernels.texts import Texts
 from pipeline.steps import Counts, Task
 
+
 def reasons_so_far(data: pa.Table, wanted: Mapping[str, Any] | None) -> pa.ChunkedArray:
     """Why each document is dropped before any rule: by the reader or for its language; null where it is not."""
     if wanted is None:

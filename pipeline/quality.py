@@ -43,7 +43,9 @@ def score(task: Task) -> Counts:
     columns = ["text", "language", "dropped"]
     scored = 0
     with shards.writer(task.file(".parquet"), pa.schema([("perplexity", pa.float64())])) as out:
-        for batch in shards.batches(storage.join(task.inputs["read"], shards.part_name(task.number)), columns, read.BATCH):
+        for batch in shards.batches(
+            storage.join(task.inputs["read"], shards.part_name(task.number)), columns, read.BATCH
+        ):
             stays = np.asarray(pc.is_null(batch["dropped"]))
             found = np.full(len(batch), np.nan)
             left = batch.filter(pa.array(stays))
@@ -126,7 +128,9 @@ class Cutoffs:
         reasons = batch["reason"]
         for quality, selection in self.selections.items():
             scores, ids = goodness(quality, batch), batch["id"].to_numpy()
-            groups = [name or "" for name in batch["language"].to_pylist()] if quality == "perplexity" else [""] * len(ids)
+            groups = (
+                [name or "" for name in batch["language"].to_pylist()] if quality == "perplexity" else [""] * len(ids)
+            )
             places = selection.places(scores, ids, groups)
             names = _names(quality, selection, places)
             reasons = pc.coalesce(reasons, pa.array(names, pa.string(), mask=selection.stays(places)))

@@ -7,7 +7,9 @@ from pydantic_core import PydanticCustomError
 
 from corpus.strict import Count, Paths, Strict
 from filters.keep import KeepRule
-from pipeline.example_tables import LEAST_CITED
+
+# RedPajama takes cited pages of at least so many characters: shorter ones are stubs, errors and log-ins.
+LEAST_CITED = 1000
 
 
 class Language(Strict):
@@ -50,7 +52,8 @@ class Reference(Strict):
     def _one_of_two(self) -> Self:
         if (self.positives is None) == (self.model is None):
             raise PydanticCustomError(
-                "reference", "give one of: positives (to train on them in this run), model (of crawlmill classifier train)"
+                "reference",
+                "give one of: positives (to train on them in this run), model (of crawlmill classifier train)",
             )
         return self
 
