@@ -15,6 +15,14 @@ _SCHEME = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?//", re.IGNORECASE)
 _HOST = re.compile(r"((?:[a-z0-9_-]+\.)+[a-z0-9_-]+|\[[0-9a-f:.]+\])(?::([0-9]*))?")
 # What RFC 3986 lets stand in a path or query, apart from "%".
 _ODD = re.compile(r"%([0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?-]")
+# Most URLs are spelt as their key is but for what is before and behind these groups, and take a tenth of the time so.
+_PLAIN = re.compile(
+    r"(?:https?://)?(?:www\.)?((?!www\.)(?:[a-z0-9_-]+\.)+[a-z0-9_-]+)((?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*)/*"
+)
+_AUTHORITY = re.compile(r"[^/?]*")
+_NORMAL = re.compile(
+    r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%(?:[01][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[89A-F][0-9A-F]))*+"
+)
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _DEFAULT_PORTS = {None, "", "80", "443"}
 
@@ -22,6 +30,10 @@ _DEFAULT_PORTS = {None, "", "80", "443"}
 TRACKING = frozenset(
     "_ga _gl _hsenc _hsmi dclid fb_action_ids fb_action_types fb_ref fb_source fbclid gbraid gclid gclsrc igshid "
     "li_fat_id mc_cid mc_eid mkt_tok msclkid ttclid twclid wbraid yclid".split()
+)
+
+_DROPPED = re.compile(
+    rf"(?:^|(?<=&))(?:(?:utm_[^&=]*|{'|'.join(sorted(TRACKING))})(?:=[^&]*)?)?(?:&|\Z)", re.IGNORECASE
 )
 
 # Where an archive's address has the page's own: after a date, or as a parameter.
@@ -54,19 +66,20 @@ def cited_key(url: str) -> str:
     Punycode; a character and its percent-encoding where RFC 3986 (sections 2.1 and 6.2.2) has them mean the same; and
     queries that differ in `TRACKING` alone. The key is ASCII without white space, and its own key.
     """
+    if plain := _PLAIN.fullmatch(url):
+        return plain[1] + plain[2]
     rest = url.strip().split("#", 1)[0]
     scheme = _SCHEME.match(rest)
     if scheme:
         if scheme[1] and scheme[1].lower() not in {"http", "https"}:
             return ""
         rest = rest[scheme.end() :]
-    place = next((n for n, character in enumerate(rest) if character in "/?"), len(rest))
+    place = _AUTHORITY.match(rest).end()  # type: ignore[union-attr]
     host = _host(rest[:place], has_scheme=scheme is not None)
     if not host:
         return ""
     path, _, query = rest[place:].partition("?")
-    query = "&".join(part for part in _encoded(query).split("&") if part and not _is_tracking(part))
-    path = _encoded(path)
+    path, query = _encoded(path), query and _DROPPED.sub("", _encoded(query)).rstrip("&")
     return f"{host}{path or '/'}?{query}" if query else host + path.rstrip("/")
 
 
@@ -100,7 +113,7 @@ def _ascii(authority: str) -> str:
 
 def _encoded(part: str) -> str:
     """Percent-encoded where it must be and not where it need not be. A "%" that encodes nothing is encoded itself."""
-    return _ODD.sub(_encoded_once, part)
+    return part if _NORMAL.fullmatch(part) else _ODD.sub(_encoded_once, part)
 
 
 def _encoded_once(odd: re.Match[str]) -> str:
@@ -108,11 +121,6 @@ def _encoded_once(odd: re.Match[str]) -> str:
         character = chr(int(odd[1], 16))
         return character if character in _UNRESERVED else odd[0].upper()
     return "".join(f"%{byte:02X}" for byte in odd[0].encode("utf-8", "surrogatepass"))
-
-
-def _is_tracking(parameter: str) -> bool:
-    name = parameter.partition("=")[0].lower()
-    return name.startswith("utm_") or name in TRACKING
 
 
 def archived(url: str) -> str | None:

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from corpus import storage
-from corpus.hashing import keyed
 from filters.calibration import platt
 from filters.examples import Examples, hosts_of, sides_of, sites_of
 from filters.fasttext_classifier import FasttextLearner, FasttextModels
+from filters.learnable import LEAST_SITES, PARTS, own_languages, parts_of, too_few
 from filters.linear_model import FEATURES, LinearLearner, LinearModels
 from filters.word_features import WordFeatures, frequent
 from kernels.signatures import text_hashes
@@ -31,13 +31,6 @@ from kernels.texts import Texts
 
 # Anything that changes what a model sees of a text raises it.
 FEATURE_VERSION = 1
-# The fewest sites of a class that a model learns from or that one is held back from.
-LEAST_SITES = 5
-# What a language's own words say takes some hundred examples of a class to learn. And where nearly all examples are of
-# one language, the model of all is its own.
-LEAST_OF_A_LANGUAGE, MOST_OF_ALL = 500, 0.9
-# How many the examples are divided into, to calibrate on what a model has not seen.
-PARTS = 3
 RECORD, _SEEN = "model.json", "seen.u64"
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "fasttext-numpy2")
 
@@ -196,7 +189,7 @@ def train(
     sites = sites_of(examples.texts, examples.split_hosts)
     languages = np.array([language or "" for language in examples.texts.languages], object)
     _check(examples, sites, folds)
-    named = ["", *_own_languages(examples, languages, sites, folds)]
+    named = ["", *own_languages(examples, languages, sites, folds)]
     learner = _LEARNERS[kind](examples.texts, examples.labels, seed)
     fitted, curves = [], []
     for number, (language, fold) in enumerate(itertools.product(named, range(folds)), start=1):
@@ -224,7 +217,7 @@ def train(
 
 
 def _check(examples: Examples, sites: NDArray[np.uint64], folds: int) -> None:
-    if missing := _too_few(examples.labels, examples.sides, sites, folds):
+    if missing := too_few(examples.labels, examples.sides, sites, folds):
         side, name, count = missing
         where = f" on side {side}, of which one fold is to learn" if folds == 2 else ""
         raise ClassifierError(
@@ -233,53 +226,16 @@ def _check(examples: Examples, sites: NDArray[np.uint64], folds: int) -> None:
         )
 
 
-def _too_few(
-    labels: NDArray[np.int8], sides: NDArray[np.int64], sites: NDArray[np.uint64], folds: int
-) -> tuple[int, str, int] | None:
-    """A side, or all of them, with too few sites of a class: the side, the class and how many there are."""
-    for fold in range(folds):
-        for label, name in ((1, "positives"), (0, "pages")):
-            there = (labels == label) & ((sides == fold) | (folds == 1))
-            count = len(np.unique(sites[there]))
-            if count < LEAST_SITES:
-                return fold, name, count
-    return None
-
-
-def _own_languages(
-    examples: Examples, languages: NDArray[np.object_], sites: NDArray[np.uint64], folds: int
-) -> list[str]:
-    """Those with enough of both classes for a model of their own."""
-    found = []
-    for language in sorted(set(languages) - {""}):
-        rows = languages == language
-        counts = np.bincount(examples.labels[rows], minlength=2)
-        enough = counts.min() >= LEAST_OF_A_LANGUAGE and rows.mean() <= MOST_OF_ALL
-        if enough and not _too_few(examples.labels[rows], examples.sides[rows], sites[rows], folds):
-            found.append(language)
-    return found
-
-
 def _held_out(
     learner: Learner, rows: NDArray[np.int64], labels: NDArray[np.int8], sites: NDArray[np.uint64], seed: int
 ) -> NDArray[np.float64]:
     """What models of two thirds of those examples' sites say of the others, for each example."""
-    parts = _parts(labels[rows], sites[rows], seed)
+    parts = parts_of(labels[rows], sites[rows], seed)
     decisions = np.empty(len(rows))
     for part in range(PARTS):
         inside = parts == part
         decisions[inside] = learner.decide(learner.fit(rows[~inside]), rows[inside])
     return decisions
-
-
-def _parts(labels: NDArray[np.int8], sites: NDArray[np.uint64], seed: int) -> NDArray[np.int64]:
-    """For each example 0, 1 or 2, the same for a class's examples of a site, and as many sites of a class in each."""
-    parts = np.empty(len(labels), np.int64)
-    for label in (0, 1):
-        rows = np.flatnonzero(labels == label)
-        found, places = np.unique(keyed(sites[rows], "calibration", seed), return_inverse=True)
-        parts[rows] = (np.arange(len(found)) % PARTS)[places]
-    return parts
 
 
 def _host_hashes(texts: Texts) -> NDArray[np.uint64]:

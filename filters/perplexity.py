@@ -75,6 +75,12 @@ class PerplexityModel:
         return perplexities
 
 
+def forget() -> None:
+    """Give back the memory of all models that this process has read."""
+    _pieces.cache_clear()
+    _grams.cache_clear()
+
+
 def need_kenlm() -> None:
     """Raises ValueError where KenLM is not installed."""
     if importlib.util.find_spec("kenlm") is None:

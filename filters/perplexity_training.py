@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from corpus import storage
 from corpus.hashing import keyed
 from filters import kneser_ney
-from filters.perplexity import ARPA, BINARY, PIECES, PerplexityModel, need_kenlm
+from filters.perplexity import ARPA, BINARY, PIECES, PerplexityModel, forget, need_kenlm
 from kernels.ccnet_normal import normalise
 from kernels.texts import Texts
 
 MANIFEST = "model.json"
 # CCNet's.
 ORDER, VOCABULARY, CHARACTER_COVERAGE = 5, 65_536, 0.9995
-# KenLM as it comes from PyPI reads no longer n-grams.
+# KenLM reads no longer n-grams unless it is compiled to.
 MOST_ORDER = 6
 HELD_OUT = 0.01
 # Pieces are learnt of so many lines at most; SentencePiece takes a few hundred bytes for each.
@@ -65,9 +65,11 @@ def train(
     """Write the two files of `language` into `folder`, then its entry in model.json, and return that.
 
     `say` is told what begins. Raises ValueError where there is no text, too few pieces for its characters, another
-    n-gram model of the language in the folder, or no KenLM.
+    n-gram model of the language in the folder, a label that names no file, or no KenLM.
     """
     need_kenlm()
+    if not language or "/" in language:
+        raise ValueError(f'"{language}" cannot begin the name of a file; give a label such as en')
     if language + BINARY in storage.list_folder(folder):
         raise ValueError(f"{folder} has {language}{BINARY}, which would be read instead; remove it, or name another")
     say("normalise")
@@ -161,6 +163,7 @@ def _measured(texts: Sequence[str], folder: str, language: str) -> dict[str, Any
         found = model.score(Texts.of(those, [language] * len(those)))
         found = found[~np.isnan(found)]
         medians[name] = round(float(np.median(found)), 2) if len(found) else None
+    forget()
     return {"texts": len(texts), **medians}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from urllib.parse import quote_from_bytes
 
-from sources.mediawiki import Dump, opened
+from sources.mediawiki import opened
 
 TABLE = "externallinks"
 _CREATE = re.compile(rb"CREATE TABLE (?:IF NOT EXISTS )?`?([^`\s(]+)`?\s*\(", re.IGNORECASE)
@@ -37,7 +37,7 @@ def external_links(path: str, progress: Callable[[int], object] = lambda done: N
     with opened(path) as dump:
         columns: list[bytes] = []
         creates = has_table = has_header = has_trailer = False
-        for number, line in enumerate(_lines(dump), start=1):
+        for number, line in enumerate(dump.lines(), start=1):
             progress(dump.raw.tell())
             has_header |= bool(_HEADER.match(line))
             has_trailer |= line.startswith(_TRAILER)
@@ -54,18 +54,6 @@ def external_links(path: str, progress: Callable[[int], object] = lambda done: N
             raise ValueError(f"{path} has no table {TABLE}; fetch the file whose name ends in -{TABLE}.sql.gz")
         if has_header and not has_trailer:
             raise ValueError(f'{path} breaks off: it has no "{_TRAILER.decode()}" at its end; fetch the dump again')
-
-
-def _lines(dump: Dump) -> Iterator[bytes]:
-    """The lines, without their ends. mysqldump writes a statement with many rows on a line of its own."""
-    pieces: list[bytes] = []
-    for chunk in dump.chunks():
-        first, *more = chunk.split(b"\n")
-        pieces.append(first)
-        for line in more:
-            yield b"".join(pieces)
-            pieces = [line]
-    yield b"".join(pieces)
 
 
 def _rows(where: str, line: bytes, start: int, columns: tuple[bytes, ...]) -> Iterator[str]:

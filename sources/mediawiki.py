@@ -59,6 +59,17 @@ class Dump:
             done += len(data)
             yield data
 
+    def lines(self) -> Iterator[bytes]:
+        """The lines, without their ends; as long as they are, in time that is linear in their length."""
+        pieces: list[bytes] = []
+        for chunk in self.chunks():
+            first, *more = chunk.split(b"\n")
+            pieces.append(first)
+            for line in more:
+                yield b"".join(pieces)
+                pieces = [line]
+        yield b"".join(pieces)
+
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[Dump]:
@@ -93,7 +104,8 @@ def pages(path: str, progress: Callable[[int], object] = lambda done: None) -> I
             yield from reader.taken()
             parser = reader.parser
             where = f"line {parser.CurrentLineNumber:,}, byte {max(parser.CurrentByteIndex, 0):,} of the inflated XML"
-            raise ValueError(f"{path}: {where}: {error}; {_after(reader)}; fetch the dump again") from error
+            cause = expat.ErrorString(error.code) if isinstance(error, expat.ExpatError) else error
+            raise ValueError(f"{path}: {where}: {cause}; {_after(reader)}; fetch the dump again") from error
         yield from reader.taken()
 
 

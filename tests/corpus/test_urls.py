@@ -117,3 +117,11 @@ def test_an_archives_copy_tells_whose_it_is(url: str, original: str | None) -> N
 
 def test_a_url_within_a_url_without_scheme_is_not_the_page() -> None:
     assert same_url("example.org/a?u=http://other.example/b") == "example.org/a?u=http://other.example/b"
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_every_byte_that_is_encoded_stays_so_unless_it_need_not_be(upper: bool) -> None:
+    for byte in range(256):
+        encoded = f"%{byte:02X}" if upper else f"%{byte:02x}"
+        plain = chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "-._~") else encoded.upper()
+        assert cited_key(f"http://example.org/a{encoded}b?c={encoded}d") == f"example.org/a{plain}b?c={plain}d"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from filters import classifier
+from filters import learnable
 from filters.classifier import FEATURE_VERSION, KINDS, Classifier, ClassifierError, telling, train
 from filters.examples import Examples, choose, hosts_of, sides_of
 from filters.language import identify
@@ -133,7 +133,7 @@ def test_pages_of_a_host_that_is_split_by_text_are_known_by_text() -> None:
 
 
 def test_a_language_with_enough_of_both_classes_has_a_model_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifier, "LEAST_OF_A_LANGUAGE", 40)
+    monkeypatch.setattr(learnable, "LEAST_OF_A_LANGUAGE", 40)
     languages = ["en"] * 40 + ["de"] * 40 + ["fr"] * 10
     # In German the shop is what is wanted.
     given = examples(
