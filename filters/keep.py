@@ -30,10 +30,11 @@ Scored = Iterable[tuple[Scores, NDArray[np.int64], Ids, NDArray[np.int64]]]
 class Keep(Strict):
     """What stays, by one of four rules.
 
-    `share`: the best documents up to this share of all text, in bytes. `threshold`: scores from this on. `pareto`: GPT-3
-    keeps a document if a Pareto draw with this exponent (it took 9) exceeds 1 - score, so that some of the worse stay
-    (arXiv:2005.14165, appendix A); the draw is by the document's id. `buckets`: those of head, middle and tail to keep,
-    parted at these `percentiles` of documents, the best first (CCNet, arXiv:1911.00359, takes 30 and 60).
+    `share`: the best documents up to this share of all text, in bytes. `threshold`: scores from this on. `pareto`: what
+    GPT-3's draw keeps, which is a document whose Pareto variate with this exponent (it took 9) exceeds 1 - score, so
+    that some of the worse stay (arXiv:2005.14165, appendix A); the draw is by the document's id. `buckets`: those of
+    head, middle and tail to keep, parted at these `percentiles` of documents, the best first (CCNet, arXiv:1911.00359,
+    takes 30 and 60).
     """
 
     share: Share | None = None
@@ -94,7 +95,7 @@ class Selection:
 
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> Self:
-        ends = {group: [Cutoff(score, id) for score, id in found] for group, found in value["cutoffs"].items()}
+        ends = {group: [Cutoff(*end) for end in found] for group, found in value["cutoffs"].items()}
         return cls(Keep.model_validate(value["keep"]), value["seed"], ends)
 
     def places(self, scores: Scores, ids: Ids, groups: Sequence[str]) -> NDArray[np.int8]:

@@ -1,6 +1,6 @@
 """From a recipe's dedup keys to the steps in which documents of a group of sources meet.
 
-    filter ─► (cutoffs) ─► (url keys ─► url) ─► keys ─┬─► exact ──────────────────────────────────┬─► (tally ─► repeated)
+    filter ─► (cutoff) ─► (url keys ─► url) ─► keys ─┬─► exact ──────────────────────────────────┬─► (tally ─► repeated)
     of each source                                   └─► pairs ─► clusters ─► shingles ─► verify ─┴──────────► documents
 
 What stays true: a group's steps are the same whatever order its sources were named in, but for who wins.

@@ -8,7 +8,7 @@ true: scores are kept for what is dropped too, and another rule about them score
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa

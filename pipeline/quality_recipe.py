@@ -1,4 +1,4 @@
-"""The keys of a recipe that say how good a document has to be: its language, its perplexity, its likeness to references."""
+"""The keys of a recipe that say how good a document has to be: language, perplexity, likeness to references."""
 
 from typing import Annotated, Literal, Self
 

@@ -153,7 +153,7 @@ def _before_extraction(source: Source, model: Mapping[str, Any] | None) -> dict[
 
 
 def _model(key: str, folder: str, load: Any) -> dict[str, Any]:
-    """A folder with a trained model, and what tells that it has changed. Raises `RecipeError` if it cannot be loaded."""
+    """A folder with a trained model, and what tells that it has changed. Raises `RecipeError` if it cannot load."""
     try:
         load(folder)
         names = storage.list_folder(folder)

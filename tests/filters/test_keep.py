@@ -12,7 +12,9 @@ from filters.keep import Cutoff, Keep, Scored, Selection, drawn, select
 Page = tuple[float, int, str]
 LANGUAGES = ["de", "en"]
 pages = st.lists(
-    st.tuples(st.sampled_from([0.0, 1e-7, 0.25, 0.2500001, 0.5, 1.0, 3.5]), st.integers(0, 50), st.sampled_from(LANGUAGES)),
+    st.tuples(
+        st.sampled_from([0.0, 1e-7, 0.25, 0.2500001, 0.5, 1.0, 3.5]), st.integers(0, 50), st.sampled_from(LANGUAGES)
+    ),
     max_size=40,
 )
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import GERMAN, prose
 from pipeline.cluster import Cluster
 from pipeline.recipe import load
 from pipeline.run import Result, run
+from tests.conftest import GERMAN, prose
 
 MENU = "Home | Über uns | Impressum | Datenschutz | Kontakt | Alle Rechte vorbehalten und noch vieles mehr"
 _LINES = Counter(line for text in prose(46) for line in text.split("\n") if line)
@@ -106,6 +106,7 @@ def test_lines_last_measures_the_whole_text(go: Go) -> None:
     assert [row["stage"] for row in last["funnel"]] == ["reading", "language", "gopher_quality", "repeated lines"]
     assert last["funnel"][-1]["text_bytes"] == last["text_bytes"]
     # The menu made up for missing words when the rule looked.
-    assert last["dropped"].get("gopher_too_few_words", 0) < go("first").summary["sources"]["web"]["dropped"][
-        "gopher_too_few_words"
-    ]
+    assert (
+        last["dropped"].get("gopher_too_few_words", 0)
+        < go("first").summary["sources"]["web"]["dropped"]["gopher_too_few_words"]
+    )

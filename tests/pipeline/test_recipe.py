@@ -64,7 +64,10 @@ def recipe(tmp_path: Path) -> str:
         ("tokens=null", "give both mixture and tokens"),
         ("tokens.tokenizer.file=x.json", "give one of: train"),
         ("sources.web.reference={keep: 0.5}", "sources.web.reference: give one of: positives"),
-        ("sources.web.reference={model: m, keep: 1.5}", "sources.web.reference.keep: should be less than or equal to 1"),
+        (
+            "sources.web.reference={model: m, keep: 1.5}",
+            "sources.web.reference.keep: should be less than or equal to 1",
+        ),
         ("sources.web.reference={model: m, keep: {}}", "sources.web.reference.keep: give one of: share, threshold"),
         ("sources.web.reference={model: m, keep: {buckets: [top]}}", "keep.buckets.0: should be 'head', 'middle' or"),
         ("sources.web.reference={model: m}", "sources.web.reference.keep: Field required"),
