@@ -3,19 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from datasketch import MinHash
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
 from benchmarks.inputs import EOS, VOCABULARY, Inputs
 from benchmarks.results import Table
 from benchmarks.timing import interleave
-from filters import reference
 from kernels.signatures import band_hashes
 from kernels.texts import Texts
 from mixtures import tokenizer
@@ -36,16 +32,14 @@ def run(inputs: Inputs) -> list[Table]:
         "read and extract: FastWARC, resiliparse": (_read_extract, _resiliparse, inputs.sample, inputs.warm_up),
         "MinHash, 128 permutations: datasketch": (_band_hashes, _datasketch, texts, texts[:WARM_UP]),
         "tokens: HF tokenizers": (*_encoders(inputs.tokenizer), texts, texts[:WARM_UP]),
-        "classifier: scikit-learn": (*_scorers(texts), texts, texts[:WARM_UP]),
     }
     rows = {name: _compare(*pair, inputs.repeats) for name, pair in pairs.items()}
     note = (
         "Microseconds an item, median, one core; the ratio is the library's time over crawlmill's. Reading: FastWARC's "
         "iterator, the body decoded as its charset detection says, extract_plain_text, against read_warc and extract "
         "on the same file, items being pages. MinHash: datasketch's update_batch on lower-cased 5-grams of str.split "
-        f"words, against {BANDS} bands of {ROWS}. Tokens: encode_batch, a vocabulary of up to {VOCABULARY:,}. "
-        "Classifier: HashingVectorizer and decision_function of a LogisticRegression over as many features. The last "
-        "three on English texts in memory."
+        f"words, against {BANDS} bands of {ROWS}. Tokens: encode_batch, a vocabulary of up to {VOCABULARY:,}. The last "
+        "two on English texts in memory."
     )
     return [Table("Plain libraries", note, COLUMNS, rows)]
 
@@ -107,17 +101,4 @@ def _encoders(path: str) -> tuple[Callable[[Sequence[str]], int], Callable[[Sequ
     return (
         lambda texts: len(ours.encode_batch(Texts.of(texts))[0]),
         lambda texts: sum(len(encoding.ids) for encoding in theirs.encode_batch(texts)),
-    )
-
-
-def _scorers(texts: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Callable[[Sequence[str]], int]]:
-    """Two linear models of the same size; what they learnt does not matter to how long they take."""
-    half = len(texts) // 2
-    urls = [f"https://host{n}.example/" for n in range(len(texts))]
-    model = reference.train(texts[:half], texts[half:], urls[half:])
-    vectorizer = HashingVectorizer(n_features=reference.FEATURES, ngram_range=(1, 2), alternate_sign=False)
-    fit = LogisticRegression(max_iter=10, tol=1.0).fit(vectorizer.transform(texts), np.arange(len(texts)) < half)
-    return (
-        lambda some: len(reference.score(model, Texts.of(some), urls[: len(some)])),
-        lambda some: len(fit.decision_function(vectorizer.transform(some))),
     )

@@ -13,8 +13,17 @@ from rich.progress import TaskID
 
 from corpus import storage
 from corpus.strict import RecipeError
+from pipeline import (
+    classifier_command,
+    eval_sets_command,
+    inspection,
+    mix_plan,
+    perplexity_command,
+    references_command,
+    token_commands,
+    train_command,
+)
 from pipeline import console as terminal
-from pipeline import inspection, mix_plan, token_commands, train_command
 from pipeline import report as report_page
 from pipeline.cluster import Cluster
 from pipeline.recipe import load
@@ -106,6 +115,23 @@ example("crawlmill tokens inspect runs/pages/tokens")(token_commands.inspect)
 example("crawlmill tokens verify runs/pages/tokens")(token_commands.verify_shards)
 example("crawlmill tokens cat runs/pages/tokens --source web --limit 3")(token_commands.cat)
 
+
+cli.add_command(
+    example("crawlmill references enwiki-latest-pages-articles.xml.bz2 --out cited.txt.gz")(
+        references_command.references
+    )
+)
+cli.add_command(classifier_command.classifier)
+example(
+    "crawlmill classifier train --positives good.jsonl.gz --run runs/pages --source web --kind linear --kind fasttext "
+    "--out models/good"
+)(classifier_command.train)
+example(
+    "crawlmill classifier evaluate models/good/linear --positives good.jsonl.gz --pages pages.jsonl.gz --plot good.png"
+)(classifier_command.evaluate_models)
+cli.add_command(perplexity_command.perplexity)
+example("crawlmill perplexity train wikipedia.jsonl.gz --language en --out models/wikipedia")(perplexity_command.train)
+cli.add_command(example("crawlmill eval-sets evals/*.jsonl.gz")(eval_sets_command.eval_sets))
 
 cli.add_command(example("crawlmill train --data demo/run/tokens --out demo/gpt --set steps=100")(train_command.train))
 cli.add_command(example("crawlmill sample demo/gpt --prompt Modules --tokens 50")(train_command.sample))

@@ -12,15 +12,28 @@ from numpy.typing import NDArray
 
 from dedup import buckets, exact, lines, preference, verify
 from dedup.components import components
-from filters import datatrove_filters, language, rules
-from kernels import bag_of_words, signatures
+from filters import datatrove_filters, language, linear_model, rules
+from kernels import bag_of_words, ccnet_normal, signatures
 from kernels.lines import find_units
 from kernels.prepare import Work, prepare
 from kernels.texts import Texts
 from mixtures.byte_level import GPT2, LLAMA3, Alike
 from mixtures.merger import Merger
 from mixtures.piece_cache import PieceCache
-from pipeline import copies, documents, judge, keys, learn, lines_first, near, read, repeated, similar, tokenize
+from pipeline import (
+    copies,
+    documents,
+    judge,
+    keys,
+    learn,
+    lines_first,
+    near,
+    quality,
+    read,
+    repeated,
+    similar,
+    tokenize,
+)
 from pipeline.near_columns import measure_near
 from pipeline.steps import Step
 
@@ -40,7 +53,9 @@ def warm(step: Step, say: Callable[[str], None]) -> None:
         if "reference" in step.inputs or step.params["classifier"]:
             works["scores"] = (_score, ())
     elif step.run is learn.learn:
-        works = {"features": (_score, ())}
+        works = {"features": (_learn, ())}
+    elif step.run is quality.score:
+        works = {"perplexity": (_normalise, ())}
     elif step.run is copies.find_copies or step.run is keys.write_keys:
         works["copies"] = (_copies, ())
     elif step.run is near.find_clusters:
@@ -136,7 +151,18 @@ def _drop_lines() -> None:
 
 
 def _score() -> None:
-    bag_of_words.decide(_texts(), np.zeros((2, (1 << 18) + 1)), np.zeros(1, np.int64))
+    weights = np.zeros((1, linear_model.FEATURES + 1), np.float32)
+    linear_model.LinearModels(weights).decide(_texts(), np.zeros(1, np.int64))
+
+
+def _learn() -> None:
+    bag_of_words.word_sets(_texts(), linear_model.FEATURES)
+    signatures.text_hashes(_texts())
+    _score()
+
+
+def _normalise() -> None:
+    ccnet_normal.normalise(_texts())
 
 
 def _cut() -> None:

@@ -26,7 +26,7 @@ def measured(text: str) -> tuple[dict[str, float], dict[str, float], dict[str, f
     signatures.text_hashes(texts)
     signatures.unit_hashes(texts, find_units(texts.lines, "line"))
     signatures.unit_hashes(texts, find_units(texts.lines, "paragraph"))
-    bag_of_words.bags(texts, 1 << 12)
+    bag_of_words.word_sets(texts, 1 << 12)
     return found
 
 

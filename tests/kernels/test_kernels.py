@@ -11,14 +11,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kernels import bag_of_words, c4, quality, refinedweb, repetition, signatures, web_lines
+from kernels import c4, quality, refinedweb, repetition, signatures, web_lines
 from kernels.lines import find_units
 from kernels.texts import Texts
 from tests.kernels import twins
 
 GROUND_TRUTH = Path(__file__).parents[2].parent / "shared/data/pages/ground_truth.jsonl.gz"
 STOP = quality.stop_words([["the", "be", "to", "of", "and", "that", "have", "with"]])
-FEATURES = 1 << 12
 
 Check = Callable[[Sequence[str]], None]
 
@@ -104,15 +103,6 @@ def check_units(texts: Sequence[str]) -> None:
             assert strings == parts(text)
             compared = [twins.compared_unit(string) for string in strings]
             assert [hashes[k] for k in found] == [twins.hashed(list(map(ord, string))) for string in compared]
-
-
-def check_bags(texts: Sequence[str]) -> None:
-    indices, values, starts = bag_of_words.bags(Texts.of(texts), FEATURES)
-    for i, text in enumerate(texts):
-        row = slice(starts[i], starts[i + 1])
-        found = dict(zip(indices[row].tolist(), values[row].tolist(), strict=True))
-        assert len(found) == starts[i + 1] - starts[i]
-        assert found == pytest.approx(twins.bag(text, FEATURES))
 
 
 CHECKS: dict[str, Check] = {name[6:]: check for name, check in globals().items() if name.startswith("check_")}

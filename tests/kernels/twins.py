@@ -1,7 +1,6 @@
 """Kernels in plain Python: slow, obvious, and what they are held to on every text the tests can think of."""
 
 import itertools
-import math
 import re
 import unicodedata
 from collections import Counter
@@ -276,15 +275,6 @@ def band_hashes(text: str, bands: int, rows: int, ngram: int) -> list[int]:
         for multiply, add in zip(numbers[: bands * rows], numbers[bands * rows :], strict=True)
     ]
     return [hashed(minima[band * rows : (band + 1) * rows], state=band + 1) | 1 for band in range(bands)]
-
-
-def bag(text: str, features: int) -> dict[int, float]:
-    """The places of a text's words and pairs of words, and their counts over the counts' Euclidean length."""
-    spoken = [hashed_word(word) for word in map(normal, words(text)) if word]
-    pairs = [mixed(first, second) for first, second in itertools.pairwise(spoken)]
-    found = Counter((feature * 0x9E3779B97F4A7C15 & _64) >> 32 & features - 1 for feature in spoken + pairs)
-    length = math.sqrt(sum(count * count for count in found.values()))
-    return {place: count / length for place, count in found.items()}
 
 
 def compared_text(text: str) -> str:

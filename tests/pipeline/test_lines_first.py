@@ -1,4 +1,4 @@
-"""Lines taken out before anything is measured, as CCNet does: the planted ones go, and all that follows sees the rest."""
+"""Lines taken out before anything is measured, as CCNet does: planted ones go, and all that follows sees the rest."""
 
 import json
 from collections import Counter

@@ -43,7 +43,8 @@ def go(corpus: Path, tmp_path: Path) -> Go:
     def start(*overrides: str) -> Result:
         recipe = tmp_path / "recipe.yaml"
         recipe.write_text(
-            f"name: scored\nsources:\n  web: {{kind: jsonl, paths: '{corpus}/*.jsonl', rules: [{{counts: {{min_words: 90}}}}], "
+            f"name: scored\nsources:\n  web: {{kind: jsonl, paths: '{corpus}/*.jsonl', "
+            "rules: [{counts: {min_words: 90}}], "
             f"reference: {{keep: 0.5, positives: {{kind: jsonl, paths: {corpus}/articles.json}}}}}}\n"
         )
         with Cluster(0) as cluster:

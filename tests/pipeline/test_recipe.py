@@ -66,7 +66,7 @@ def recipe(tmp_path: Path) -> str:
         ("sources.web.reference={keep: 0.5}", "sources.web.reference: give one of: positives"),
         (
             "sources.web.reference={model: m, keep: 1.5}",
-            "sources.web.reference.keep: should be less than or equal to 1",
+            "sources.web.reference.keep: should be less than or equal to",
         ),
         ("sources.web.reference={model: m, keep: {}}", "sources.web.reference.keep: give one of: share, threshold"),
         ("sources.web.reference={model: m, keep: {buckets: [top]}}", "keep.buckets.0: should be 'head', 'middle' or"),
