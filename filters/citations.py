@@ -65,13 +65,12 @@ class Cited:
 
     def holds(self, urls: Sequence[str]) -> NDArray[np.bool_]:
         """For each URL, in any spelling, whether a list has its page; False for "" and what else is no URL of one."""
-        pages = [cited_key(url) for url in urls]
-        hashes = _hashes(pages)
-        found = np.zeros(len(pages), np.bool_)
-        if len(self.hashes):
-            places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
-            found = self.hashes[places] == hashes
-        return found & np.fromiter(map(bool, pages), np.bool_, len(pages))
+        hashes = _hashes([cited_key(url) for url in urls])
+        if not len(self.hashes):
+            return np.zeros(len(urls), np.bool_)
+        places = np.searchsorted(self.hashes, hashes)
+        # The key of what is no URL is on no list.
+        return np.asarray(self.hashes[np.minimum(places, len(self.hashes) - 1)] == hashes)
 
 
 def _hashes(pages: Sequence[str]) -> NDArray[np.uint64]:

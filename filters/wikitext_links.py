@@ -36,7 +36,7 @@ _BODY = (
 _TOKEN = re.compile(
     rf"(?P<url>//{_BODY})"
     r"|\{\{(?:[=!]\}\}|(?P<template>\s*[^|{}\[\]<>\n]*))|(?P<close>\}\})"
-    r"|<(?P<reference>/?[rR][eE][fF](?:\s[^<>]*)?/?)>"
+    r"|<(?P<reference>[rR][eE][fF](?:\s[^<>]*)?/?|/[rR][eE][fF]\s*)>"
 )
 _SCHEME = re.compile(r"(?<!\w)https?:\Z", re.IGNORECASE)
 _AFTER_PIPE = re.compile(rf"\|(?!\|){_BODY}")

@@ -8,6 +8,7 @@ a count of each host.
 
 import contextlib
 import gzip
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -182,8 +183,12 @@ def _linked(name: str, only_references: bool, found: Found, show: Callable[[int]
 @contextlib.contextmanager
 def _gzipped(path: str) -> Iterator[IO[bytes]]:
     """A gzip file to fill, whose bytes depend on nothing but what is written."""
-    with storage.open_write(path) as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
-        yield cast(IO[bytes], file)
+    with (
+        storage.open_write(path) as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as file,
+        io.BufferedWriter(cast(io.RawIOBase, file), 1 << 20) as buffered,
+    ):
+        yield buffered
 
 
 def _host(key: str) -> str:

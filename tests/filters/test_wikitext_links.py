@@ -80,6 +80,7 @@ def test_a_url_ends_where_mediawiki_ends_it(wikitext: str, urls: list[str]) -> N
         ("<ref>{{cite web|http://a.example</ref> http://a.example", "cite bare"),
         ("{{x|<ref>a}}</ref>|http://a.example}} http://a.example", "template bare"),
         ("</ref>}}http://a.example", "bare"),
+        ('<ref>{{cite web|t=a</ref name="b">|url=http://a.example|x=y}}</ref>', "cite"),
         (
             "{{Internetquelle|url=http://a.example}}{{Lien web|url=http://a.example}}{{книга|http://a.example}}",
             "cite cite cite",
