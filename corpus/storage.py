@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, cast
 
 import fsspec
@@ -73,6 +73,17 @@ def glob(pattern: str) -> list[str]:
     if is_local(pattern):
         return [os.path.relpath(n) if not os.path.isabs(pattern) else n for n in names]
     return [fs.unstrip_protocol(n) for n in names]
+
+
+def matching(patterns: Iterable[str]) -> list[str]:
+    """The files that any of the patterns matches, each once. Raises ValueError for a pattern that matches none."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        names = glob(pattern)
+        if not names:
+            raise ValueError(f'no file matches "{pattern}" (paths are relative to where the command runs)')
+        found |= dict.fromkeys(names)
+    return list(found)
 
 
 def open_read(path: str) -> IO[bytes]:

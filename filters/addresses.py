@@ -20,7 +20,8 @@ _URL = re.compile(
 )
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 _DOTS = str.maketrans("。．｡", "...")
-_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}")
+_LONGEST_LABEL = 63
+_HOST = re.compile(rf"(?:[a-z0-9_-]{{1,{_LONGEST_LABEL}}}\.)*[a-z0-9_-]{{1,{_LONGEST_LABEL}}}")
 
 
 class Address(NamedTuple):
@@ -53,6 +54,9 @@ def host_of(name: str) -> str:
     name = unquote(name).rstrip(".")
     if name.isascii():
         return name.lower()
+    # To encode a host of thousands of letters, which DNS cannot have, would take minutes.
+    if len(name) > LONGEST_HOST:
+        return _encoded(name)
     try:
         return idna.encode(name, uts46=True).decode()
     except idna.IDNAError:
@@ -65,7 +69,8 @@ def _encoded(name: str) -> str:
 
 
 def _punycode(label: str) -> str:
-    return "xn--" + label.encode("punycode").decode("ascii")
+    """The label in ASCII; one that is too long for DNS stays as it is, which no list's line is equal to."""
+    return "xn--" + label.encode("punycode").decode("ascii") if len(label) <= _LONGEST_LABEL else label
 
 
 def _ip(name: str) -> str:

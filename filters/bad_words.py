@@ -39,7 +39,7 @@ def measure(
     if not by_language:
         languages[:] = ""
     for language in sorted(set(languages.tolist())):
-        entries, known = _lists(files, language)
+        entries, known = _lists(tuple(file for file in files if _is_for(file[0], language)))
         rows = np.flatnonzero(languages == language)
         counts[rows] = found = phrases.find(texts, rows, known)
         first[rows] = [entries[number] if number >= 0 else "" for number in found[:, -1].tolist()]
@@ -75,15 +75,15 @@ def _labels() -> frozenset[str]:
     return frozenset([*known_languages(), *_NAMES])
 
 
+def _is_for(file: str, language: str) -> bool:
+    """Whether a list is for documents of a language; "" is one that is not known."""
+    return not language or language_of(file) in ("", language)
+
+
 @cache
-def _lists(files: _Files, language: str) -> tuple[list[str], phrase_trie.Phrases]:
-    """What is looked for in documents of a language, or of all languages: entries, and what finds their numbers."""
-    entries = [
-        entry
-        for file, fingerprint in files
-        if not language or language_of(file) in ("", language)
-        for entry in _entries(file, fingerprint)
-    ]
+def _lists(files: _Files) -> tuple[list[str], phrase_trie.Phrases]:
+    """The entries of lists, and what finds their numbers; languages that have the same lists share them."""
+    entries = [entry for file, fingerprint in files for entry in _entries(file, fingerprint)]
     return entries, phrase_trie.of(entries)
 
 

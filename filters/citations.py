@@ -61,7 +61,10 @@ class Cited:
         batches = [np.empty(0, np.uint64)]
         while batch := list(islice(found, _BATCH)):
             batches.append(_hashes(batch))
-        return cls(np.unique(np.concatenate(batches)))
+        hashes = np.concatenate(batches)
+        # numpy.unique of millions of uint64 hashes them, which takes fifty times as long.
+        hashes.sort()
+        return cls(hashes[np.diff(hashes, prepend=~hashes[:1]) != 0])
 
     def holds(self, urls: Sequence[str]) -> NDArray[np.bool_]:
         """For each URL, in any spelling, whether a list has its page; False for "" and what else is no URL of one."""

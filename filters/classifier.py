@@ -30,7 +30,7 @@ from kernels.signatures import text_hashes
 from kernels.texts import Texts
 
 # Anything that changes what a model sees of a text raises it.
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 RECORD, _SEEN = "model.json", "seen.u64"
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "fasttext-numpy2")
 

@@ -148,8 +148,8 @@ def _object(where: str, line: bytes) -> dict[str, Any]:
     wanted = "an eval set has one JSON object on each line"
     try:
         item = json.loads(line)
-    # Bytes that are no UTF-8 and text that is no JSON both raise ValueError.
-    except ValueError as error:
+    # Bytes that are no UTF-8 and text that is no JSON both raise ValueError; thousands of brackets RecursionError.
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: {line[:40]!r} is no JSON ({error}); {wanted}") from error
     if not isinstance(item, dict):
         raise ValueError(f"{where}: {line[:40]!r} is no JSON object; {wanted}")

@@ -20,6 +20,8 @@ from corpus.strict import Share, Strict
 Bucket = Literal["head", "middle", "tail"]
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
 RULES = ("share", "threshold", "pareto", "buckets")
+# CCNet's.
+PERCENTILES = [30.0, 60.0]
 
 Scores = NDArray[np.float32]
 Ids = NDArray[np.uint64]
@@ -38,10 +40,10 @@ class Keep(Strict):
     """
 
     share: Share | None = None
-    threshold: float | None = None
-    pareto: Annotated[float, Field(gt=0)] | None = None
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    pareto: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     buckets: Annotated[list[Bucket], Field(min_length=1)] | None = None
-    percentiles: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(default_factory=lambda: [30.0, 60.0])
+    percentiles: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(default_factory=PERCENTILES.copy)
 
     @property
     def rule(self) -> str:
@@ -52,6 +54,8 @@ class Keep(Strict):
         given = [rule for rule in RULES if getattr(self, rule) is not None]
         if len(given) != 1:
             raise PydanticCustomError("keep", "give one of: share, threshold, pareto, buckets")
+        if self.buckets is None and self.percentiles != PERCENTILES:
+            raise PydanticCustomError("keep", "percentiles are for buckets; leave them out")
         low, high = self.percentiles
         if not 0 < low < high < 100:
             raise PydanticCustomError("keep", "percentiles should be two numbers between 0 and 100, in their order")

@@ -20,8 +20,8 @@ from kernels.bag_of_words import decisions, places, word_sets
 from kernels.texts import Texts
 
 FEATURES = 1 << 18
-# Of 1, 10, 100 and 1,000 the smallest that tells unseen hosts apart as well as any (docs/experiments.md).
-INVERSE_PENALTY = 10.0
+# Of 30, 100 and 300 the one whose probabilities are best on unseen hosts (docs/quality.md).
+INVERSE_PENALTY = 100.0
 ITERATIONS = 300
 _WEIGHTS = "weights.f32"
 # What all texts' words together take is a multiple of their bytes, and features are found a batch at a time.
@@ -97,7 +97,7 @@ class LinearLearner:
 
 
 def features_of(texts: Texts) -> csr_array:
-    """(texts, FEATURES) float32, each row of length 1 or 0: see `kernels.bag_of_words.word_sets`."""
+    """(texts, FEATURES) float32, with one value in all of a row: see `kernels.bag_of_words.word_sets`."""
     parts = []
     for start in range(0, max(1, len(texts)), _BATCH):
         offsets = texts.offsets[start : start + _BATCH + 1]

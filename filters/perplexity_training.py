@@ -31,8 +31,11 @@ MOST_ORDER = 6
 HELD_OUT = 0.01
 # Pieces are learnt of so many lines at most; SentencePiece takes a few hundred bytes for each.
 MOST_LINES = 2_000_000
-# What is longer is no line of prose, and SentencePiece passes it over.
+# SentencePiece passes over what is longer.
 _LONGEST_LINE = 1 << 20
+# So many characters without a space are no word, and no sentence in scripts without spaces. SentencePiece takes .3 ms
+# for each of them and more, minutes for an encoded picture.
+_LONGEST_WORD = 4096
 _CHUNK = 100_000
 
 
@@ -78,7 +81,6 @@ def train(
         raise ValueError(f"no text in {language} to train on; give more, or another language")
     say("pieces")
     data = _pieces(lines, vocabulary)
-    storage.write_bytes(storage.join(folder, language + PIECES), data)
     processor = sentencepiece.SentencePieceProcessor(model_proto=data)
     say("cut")
     stream = _stream(lines, processor)
@@ -86,8 +88,12 @@ def train(
     orders = kneser_ney.estimate(stream, order)
     say("write")
     names = [processor.id_to_piece(number) for number in range(processor.get_piece_size())]
-    with storage.open_write(storage.join(folder, language + ARPA)) as file:
+    files = storage.join(folder, language + PIECES), storage.join(folder, language + ARPA)
+    # A file without the other is refused, so that whoever stops this leaves no pair of an old one and a new one.
+    storage.remove_tree(files[0])
+    with storage.open_write(files[1]) as file:
         kneser_ney.write_arpa(file, orders, names)
+    storage.write_bytes(files[0], data)
     say("measure")
     entry = {
         "order": order,
@@ -101,7 +107,7 @@ def train(
         "discounts_by_fallback": [n for n, each in enumerate(orders, 1) if each.by_fallback],
         "sha256": reference.sha256,
         "sentencepiece": sentencepiece.__version__,
-        "held_out": _measured(reference.held_out, folder, language),
+        "held_out": _measured(reference.held_out, files, language),
     }
     _add_entry(folder, language, entry)
     return entry
@@ -122,7 +128,7 @@ def _pieces(lines: Sequence[str], vocabulary: int) -> bytes:
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
+            sentence_iterator=map(_without_blobs, lines),
             model_writer=model,
             model_type="unigram",
             vocab_size=vocabulary,
@@ -141,6 +147,12 @@ def _pieces(lines: Sequence[str], vocabulary: int) -> bytes:
     return model.getvalue()
 
 
+def _without_blobs(line: str) -> str:
+    if len(line) <= _LONGEST_WORD:
+        return line
+    return " ".join(word for word in line.split() if len(word) <= _LONGEST_WORD)
+
+
 def _stream(lines: Sequence[str], processor: Any) -> NDArray[np.int32]:
     """The ids of all lines for `kneser_ney.estimate`. What is no piece is left out, as lmplz skips symbols: how
     likely it is is not learnt.
@@ -153,11 +165,11 @@ def _stream(lines: Sequence[str], processor: Any) -> NDArray[np.int32]:
     return np.concatenate(parts)
 
 
-def _measured(texts: Sequence[str], folder: str, language: str) -> dict[str, Any]:
+def _measured(texts: Sequence[str], files: tuple[str, str], language: str) -> dict[str, Any]:
     """How many texts were held out, and the median of their perplexities: as they are, and with each one's words
     in another order; None where there is none.
     """
-    model = PerplexityModel.load(folder)
+    model = PerplexityModel({language: files})
     medians = {}
     for name, those in (("perplexity", texts), ("perplexity_shuffled", [_shuffled(text) for text in texts])):
         found = model.score(Texts.of(those, [language] * len(those)))

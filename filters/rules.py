@@ -70,15 +70,17 @@ class Verdicts:
     failed: NDArray[np.uint64]
 
 
-def resolve(spec: object) -> tuple[Family, ...]:
+def resolve(spec: object, check: bool = True) -> tuple[Family, ...]:
     """The families of a recipe's list: each entry a name, or {name: {parameter: value}}.
 
     A parameter is a bound ("min_words"; None switches that rule off) or one that measuring depends on
-    ("terminal_punctuation" of c4). ValueError for an unknown name, a wrong type or a family named twice.
+    ("terminal_punctuation" of c4). ValueError for an unknown name, a wrong type or a family named twice; and, with
+    `check`, for files that cannot be used. Without it files are not looked at, which is enough to judge and not to
+    measure.
     """
     if not isinstance(spec, list | tuple):
         raise ValueError(f"rules must be a list of families, not {spec!r}; known are {', '.join(FAMILIES)}")
-    families = [_family(entry) for entry in spec]
+    families = [_family(entry, check) for entry in spec]
     names = [family.name for family in families]
     for name in names:
         if names.count(name) > 1:
@@ -86,7 +88,7 @@ def resolve(spec: object) -> tuple[Family, ...]:
     return tuple(families)
 
 
-def _family(entry: object) -> Family:
+def _family(entry: object, check: bool) -> Family:
     if isinstance(entry, str):
         entry = {entry: {}}
     if not (isinstance(entry, Mapping) and len(entry) == 1):
@@ -100,10 +102,10 @@ def _family(entry: object) -> Family:
         return classifier_rule.family(name, settings)
     if name not in FAMILIES:
         raise ValueError(f"rules: no family {name!r}; the nearest is {_nearest(name, FAMILIES)!r}")
-    return _with_settings(FAMILIES[name], settings)
+    return _with_settings(FAMILIES[name], settings, check)
 
 
-def _with_settings(family: Family, settings: Mapping[Any, Any]) -> Family:
+def _with_settings(family: Family, settings: Mapping[Any, Any], check: bool) -> Family:
     known = [*family.parameters, *(rule.parameter for rule in family.rules)]
     for name, value in settings.items():
         if name not in known:
@@ -118,12 +120,13 @@ def _with_settings(family: Family, settings: Mapping[Any, Any]) -> Family:
             raise ValueError(f"rules: {family.name} {name} must be a number, or null for no such rule, not {value!r}")
     rules = (replace(rule, bound=settings.get(rule.parameter, rule.bound)) for rule in family.rules)
     parameters = {name: settings.get(name, default) for name, default in family.parameters.items()}
-    try:
-        parameters |= _files(family, parameters)
-        if family.check:
-            family.check(**parameters)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"rules: {family.name}: {error}") from error
+    if check:
+        try:
+            parameters |= _files(family, parameters)
+            if family.check:
+                family.check(**parameters)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"rules: {family.name}: {error}") from error
     return replace(family, rules=tuple(rule for rule in rules if rule.bound is not None), parameters=parameters)
 
 
@@ -134,12 +137,10 @@ def _files(family: Family, parameters: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in family.files:
         given = parameters[name] or []
-        found[name] = []
-        for pattern in [given] if isinstance(given, str) else given:
-            names = storage.glob(pattern)
-            if not names:
-                raise ValueError(f'{name}: no file matches "{pattern}" (paths are relative to where the command runs)')
-            found[name] += names
+        try:
+            found[name] = storage.matching([given] if isinstance(given, str) else given)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
     files = {file for names in found.values() for file in names}
     return {**found, "fingerprints": {file: storage.fingerprint(file) for file in sorted(files)}}
 

@@ -40,6 +40,7 @@ _TOKEN = re.compile(
 )
 _SCHEME = re.compile(r"(?<!\w)https?:\Z", re.IGNORECASE)
 _AFTER_PIPE = re.compile(rf"\|(?!\|){_BODY}")
+_LABEL_END = re.compile(r"[\]\n]|\Z")
 # Where a URL is all of a parameter.
 _VALUE_STARTS, _VALUE_ENDS = re.compile(r"[=|]\s*\Z"), re.compile(r"\s*(?:\||\}\})")
 # Not html.unescape, which takes "&copy=1" for a character too.
@@ -71,7 +72,7 @@ def links(wikitext: str) -> Iterator[Link]:
     text = _without_raw(wikitext)
     # The kinds of links that the open templates hold; those before `outer` are around the reference that is open.
     templates: list[Kind] = []
-    outer, reference, taken = 0, False, 0
+    outer, reference, taken, labelled, stop = 0, False, 0, 0, -1
     for token in _TOKEN.finditer(text):
         start = token.start()
         if start < taken:
@@ -80,7 +81,11 @@ def links(wikitext: str) -> Iterator[Link]:
         inside = templates[-1] if len(templates) > outer else None
         if token["url"]:
             url, is_bracketed, taken = _url(text, start, token.end(), inside is not None)
-            if not url.endswith("//"):
+            if start >= labelled and not url.endswith("//"):
+                if is_bracketed and stop < taken:
+                    stop = _LABEL_END.search(text, taken).start()  # type: ignore[union-attr]
+                # A URL in the text of a link is text.
+                labelled = stop if is_bracketed and text.startswith("]", stop) else labelled
                 outside: Kind = "bracketed" if is_bracketed else "bare"
                 yield Link(url, inside or ("reference" if reference else outside))
         elif token["template"] is not None:

@@ -155,12 +155,10 @@ def _number(
 ) -> tuple[int, int, int]:
     """The kind of what begins with the digit at `i`, -1 for nothing, where it starts, and where to go on."""
     size = address_size(data, floor, i, end)
-    if (
-        size
-        and not _follows_word(data, floor, start, i, characters)
-        and not _is_followed(data, i + size, end, characters)
-    ):
-        if not _after_cue(data, floor, i, characters, _VERSIONS):
+    if size and not _follows_word(data, floor, start, i, characters):
+        # What follows a colon is a port.
+        ends = (i + size < end and data[i + size] == _COLON) or not _is_followed(data, i + size, end, characters)
+        if ends and not _after_cue(data, floor, i, characters, _VERSIONS):
             return _IP, i, i + size
     alone = is_card_start(data, floor, start, i) and not _follows_word(data, floor, start, i, characters)
     size = card_size(data, i, end, True) if alone else 0

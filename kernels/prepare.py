@@ -21,6 +21,7 @@ import numba
 from kernels import hashing
 
 MESSAGE = "Compiling kernels for this machine: some seconds, once per version."
+WAITING = "Waiting for another process that compiles kernels for this machine."
 
 
 # What calls the kernels that are to be compiled: a function of a module, and its arguments.
@@ -37,7 +38,11 @@ def prepare(works: Mapping[str, Work], say: Callable[[str], None]) -> None:
     folder = Path(probe.stats.cache_path)
     os.makedirs(folder, exist_ok=True)
     with open(folder / ".compiling", "a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(WAITING)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         lock.seek(0)
         version, *there = lock.read().split("\n")
         if version != _version():

@@ -182,12 +182,12 @@ def _examples(asked: Asked, seed: int, screen: Console) -> Examples:
         if asked.run is not None:
             crawl = example_tables.of_run(asked.run, asked.source)
         else:
-            crawl = example_tables.of_jsonl(example_tables.files(asked.pages))
+            crawl = example_tables.of_jsonl(storage.matching(asked.pages))
         crawl = shown(crawl, "pages")
         if asked.cited:
-            both = example_tables.drawn_by_citation(crawl, example_tables.files(asked.cited), seed)
+            both = example_tables.drawn_by_citation(crawl, storage.matching(asked.cited), seed)
         else:
-            texts = shown(example_tables.of_jsonl(example_tables.files(asked.positives)), "positives")
+            texts = shown(example_tables.of_jsonl(storage.matching(asked.positives)), "positives")
             both = example_tables.drawn(texts, seed), example_tables.drawn(crawl, seed)
     return choose(*both, seed=seed)
 

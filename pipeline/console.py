@@ -213,6 +213,11 @@ def warnings(summary: Mapping[str, Any]) -> list[str]:
         damaged = {u["file"] for u in source["unreadable"]}
         without = [f for f in source["files_without_documents"] if f["file"] not in damaged]
         said += [f"{name}: {f['file']} holds no document: {f['found']}" for f in without]
+        if source["unscored"]["perplexity"]:
+            said.append(
+                f"{name}: {source['unscored']['perplexity']:,} documents that nothing before has dropped have no "
+                "perplexity and stay: there is no model of their language, or they have no word"
+            )
         if source["reference"]:
             said += [f"{name}: {text}" for text in _about_reference(source["reference"])]
     mixture = summary["mixture"] or {}

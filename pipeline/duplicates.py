@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from corpus import shards, storage
 from corpus.documents import document_id
 from dedup import preference
+from pipeline.summary import documents_folder, step_folder
 
 # The reasons of duplicates; where the texts can differ, they are worth a look.
 REASONS = ("exact_duplicate", "url_duplicate", "near_duplicate", "contained_duplicate")
@@ -78,7 +79,7 @@ class Run:
 
     def __init__(self, root: str, summary: Mapping[str, Any]) -> None:
         self.root, self.summary = root, summary
-        self.parts = [part for source in summary["sources"] for part in _parts(root, source, summary["steps"])]
+        self.parts = [part for source in summary["sources"] for part in _parts(root, source, summary)]
         self._earlier: dict[str, Run | None] = {}
 
     def documents(self, ids: Iterable[int], texts: bool) -> dict[int, Document]:
@@ -109,10 +110,9 @@ class Run:
         return self._earlier[folder]
 
 
-def _parts(root: str, source: str, steps: Mapping[str, Any]) -> list[Part]:
-    # Where repeated lines went first, what later steps saw of a document is in the measure step.
-    read = f"{source}.measure" if f"{source}.measure" in steps else f"{source}.read"
-    verdicts, documents = (storage.join(root, steps[step]["folder"]) for step in (f"{source}.documents", read))
+def _parts(root: str, source: str, summary: Mapping[str, Any]) -> list[Part]:
+    verdicts = step_folder(root, summary, f"{source}.documents")
+    documents = documents_folder(root, summary, source)
     count = sum(name.startswith("verdicts-") for name in storage.list_folder(verdicts))
     return [
         Part(source, storage.join(verdicts, f"verdicts-{n:05d}.parquet"), storage.join(documents, shards.part_name(n)))

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from corpus import shards, storage
+from corpus import shards
 from corpus.documents import document_id
 from corpus.hashing import keyed
 from filters.citations import Cited
 from filters.examples import Examples, sites_of
 from filters.language import identify
 from pipeline.quality_recipe import LEAST_CITED
-from pipeline.summary import of_finished
+from pipeline.summary import documents_folder, of_finished, one_source, step_folder
 from sources.jsonl import read_jsonl
 from sources.pages import Page, Unreadable
 
@@ -30,17 +30,6 @@ BATCH = 1024
 # CCNet's.
 LEAST_LANGUAGE_SCORE = 0.5
 LANGUAGE_REASONS = ["language_not_wanted", "language_uncertain"]
-
-
-def files(patterns: Sequence[str]) -> list[str]:
-    """The files that any of the patterns matches, each once. Raises ValueError for a pattern that matches none."""
-    found: list[str] = []
-    for pattern in patterns:
-        names = storage.glob(pattern)
-        if not names:
-            raise ValueError(f'no file matches "{pattern}" (paths are relative to where the command runs)')
-        found += names
-    return list(dict.fromkeys(found))
 
 
 def of_jsonl(names: Sequence[str]) -> Iterator[pa.Table]:
@@ -72,13 +61,8 @@ def of_run(root: str, source: str | None) -> Iterator[pa.Table]:
     Raises ValueError for a source that the run does not have, and for none where it has several.
     """
     summary = of_finished(root)
-    names = list(summary["sources"])
-    if source not in names and (source is not None or len(names) != 1):
-        asked = f"has no source {source!r}" if source else "has several sources"
-        raise ValueError(f"{root} {asked}; name one with --source: {', '.join(names)}")
-    name = source or names[0]
-    folders = [storage.join(root, summary["steps"][f"{name}.{step}"]["folder"]) for step in ("read", "filter")]
-    return _of_steps(*folders)
+    name = one_source(root, summary, source)
+    return _of_steps(documents_folder(root, summary, name), step_folder(root, summary, f"{name}.filter"))
 
 
 def _of_steps(read: str, judged: str) -> Iterator[pa.Table]:

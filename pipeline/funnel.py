@@ -25,7 +25,7 @@ def stages(source: Source) -> list[tuple[str, Sequence[str]]]:
         found.append(repeated)
     if source.language:
         found.append(("language", ["html_language_not_wanted", "language_not_wanted", "language_uncertain"]))
-    for family in rules.resolve(source.rules):
+    for family in rules.resolve(source.rules, check=False):
         found.append((family.name, [rule.name for rule in family.rules]))
     for quality in QUALITIES:
         if getattr(source, quality):

@@ -50,6 +50,9 @@ def _drawn(task: Task) -> tuple[pa.Table, pa.Table]:
     wanted, seed = task.params["positives"], task.params["seed"]
     files = [file["file"] for file in wanted["files"]]
     if wanted["kind"] == "cited":
+        if not any(map(len, _standing(task))):
+            nothing = example_tables.SCHEMA.empty_table()
+            return nothing, nothing
         return example_tables.drawn_by_citation(_standing(task), files, seed, wanted["min_characters"])
     return example_tables.drawn(example_tables.of_jsonl(files), seed), example_tables.drawn(_standing(task), seed)
 

@@ -59,7 +59,7 @@ def train(texts: tuple[str, ...], language: str | None, order: int, vocabulary: 
     screen = terminal.screen()
     try:
         need_kenlm()
-        by_language = _by_language(_files(texts), text_field, language, screen)
+        by_language = _by_language(storage.matching(texts), text_field, language, screen)
         if not by_language:
             raise ValueError(f"no language has {LEAST_CHARACTERS:,} characters; give more text, or say its --language")
         shown = Table("language", "texts", "tokens", "pieces", "n-grams", "held out", "perplexity", "words shuffled")
@@ -80,16 +80,6 @@ def train(texts: tuple[str, ...], language: str | None, order: int, vocabulary: 
         raise click.UsageError(str(error)) from error
     screen.print(shown)
     screen.print(f"Models: {out}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _files(patterns: Sequence[str]) -> list[str]:
-    found: list[str] = []
-    for pattern in patterns:
-        names = storage.glob(pattern)
-        if not names:
-            raise ValueError(f'no file matches "{pattern}" (paths are relative to where the command runs)')
-        found += names
-    return list(dict.fromkeys(found))
 
 
 def _by_language(names: Sequence[str], text_field: str, language: str | None, screen: Console) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from filters.perplexity import PerplexityModel
 from kernels.texts import Texts
 from pipeline import read
 from pipeline.steps import Counts, Task
+from pipeline.trained import folder_of
 
 Quality = Literal["perplexity", "reference"]
 # In the order in which they decide: Llama-1's.
@@ -39,7 +40,7 @@ def reasons_of(quality: Quality) -> list[str]:
 
 def score(task: Task) -> Counts:
     """The perplexity step, for one part: `perplexity` of each document, null where there is no model or no text."""
-    model = PerplexityModel.load(task.params["model"])
+    model = PerplexityModel.load(folder_of(task.params))
     columns = ["text", "language", "dropped"]
     scored = 0
     with shards.writer(task.file(".parquet"), pa.schema([("perplexity", pa.float64())])) as out:
@@ -58,31 +59,50 @@ def score(task: Task) -> Counts:
 def find_cutoff(task: Task) -> Counts:
     """A cutoff step: where in this crawl the rule `keep` about the quality `by` cuts, as cutoff.json."""
     by: Quality = task.params["by"]
-    keep = Keep.model_validate(task.params["keep"])
-    groups = _languages(task) if by == "perplexity" else [""]
+    keep = _of_goodness(by, Keep.model_validate(task.params["keep"]))
+    groups, unscored = _seen(task, by)
     numbers = {group: number for number, group in enumerate(groups)}
 
     def scored() -> Scored:
         for batch in _standing(task):
             names = batch["language"].to_pylist() if by == "perplexity" else [""] * len(batch)
-            group = np.array([numbers[name or ""] for name in names], np.int64)
             scores = goodness(by, batch)
             known = ~np.isnan(scores)
-            yield scores[known], batch["text_bytes"].to_numpy()[known], batch["id"].to_numpy()[known], group[known]
+            group = np.array([numbers[names[row] or ""] for row in np.flatnonzero(known)], np.int64)
+            yield scores[known], batch["text_bytes"].to_numpy()[known], batch["id"].to_numpy()[known], group
 
     found = select(scored, keep, task.params["seed"], groups)
     storage.write_json(storage.join(task.out, CUTOFF), found.as_json())
-    return {"cutoff": {group: [_shown(by, end.score) for end in ends] for group, ends in found.cutoffs.items()}}
+    cuts = {group: [_shown(by, end.score) for end in ends] for group, ends in found.cutoffs.items()}
+    return {"cutoff": cuts, "unscored": unscored}
+
+
+def _of_goodness(by: Quality, keep: Keep) -> Keep:
+    """The rule with its threshold, if any, as `goodness` has it."""
+    if by == "reference" or keep.threshold is None:
+        return keep
+    return keep.model_copy(update={"threshold": 1 / keep.threshold})
 
 
 def _shown(by: Quality, score: float) -> float:
     """A cut as people know it."""
-    return score if by == "reference" or score == 0 else 1 / score
+    return score if by == "reference" else 1 / score
 
 
-def _languages(task: Task) -> list[str]:
-    """The labels of documents that stand; "" for those without one."""
-    return sorted({name or "" for batch in _standing(task) for name in pc.unique(batch["language"]).to_pylist()})
+def _seen(task: Task, by: Quality) -> tuple[list[str], int]:
+    """The groups of documents that stand and have a score, and how many have none: languages, "" for those without one,
+    or all in one where scores of different languages can be compared.
+    """
+    groups: set[str] = set()
+    unscored = 0
+    for batch in _standing(task):
+        known = pc.is_valid(batch[COLUMNS[by]])
+        known = pc.and_(known, pc.invert(pc.is_nan(batch[COLUMNS[by]]))).fill_null(False)
+        unscored += len(batch) - (pc.sum(known).as_py() or 0)
+        scored = batch.filter(known)
+        names = pc.unique(scored["language"]).to_pylist() if by == "perplexity" else [""] * min(1, len(scored))
+        groups |= {name or "" for name in names}
+    return sorted(groups), unscored
 
 
 def _standing(task: Task) -> Iterator[pa.RecordBatch]:

@@ -35,6 +35,14 @@ class Positives(Strict):
     paths: Paths
     min_characters: Annotated[int, Field(ge=0)] = LEAST_CITED
 
+    @model_validator(mode="after")
+    def _jsonl_as_it_is(self) -> Self:
+        if self.kind == "jsonl" and self.min_characters != LEAST_CITED:
+            raise PydanticCustomError(
+                "positives", "min_characters is for kind: cited; texts of jsonl are taken as they are"
+            )
+        return self
+
 
 class Reference(Strict):
     """Score documents by likeness to references and keep by that.
@@ -55,6 +63,16 @@ class Reference(Strict):
                 "reference",
                 "give one of: positives (to train on them in this run), model (of crawlmill classifier train)",
             )
+        if self.model is not None and self.classifier != "linear":
+            raise PydanticCustomError(
+                "reference", "classifier is for positives; a model is of the kind that it was trained as"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _threshold_is_a_probability(self) -> Self:
+        if self.keep.threshold is not None and not 0 <= self.keep.threshold <= 1:
+            raise PydanticCustomError("reference", "keep.threshold is a probability: give a number between 0 and 1")
         return self
 
 
@@ -68,7 +86,9 @@ class Perplexity(Strict):
     keep: KeepRule
 
     @model_validator(mode="after")
-    def _no_probability(self) -> Self:
+    def _no_probability_and_none_below_1(self) -> Self:
         if self.keep.pareto is not None:
             raise PydanticCustomError("perplexity", "pareto draws by a probability; give share, threshold or buckets")
+        if self.keep.threshold is not None and self.keep.threshold < 1:
+            raise PydanticCustomError("perplexity", "no perplexity is below 1; give a keep.threshold of at least 1")
         return self

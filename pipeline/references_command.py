@@ -25,8 +25,7 @@ from corpus.urls import cited_key
 from filters.citations import Cited, keys, listed
 from filters.wikitext_links import REFERENCES, links
 from pipeline import console as terminal
-from pipeline.example_tables import files
-from pipeline.summary import of_finished
+from pipeline.summary import documents_folder, of_finished, one_source
 from sources.external_links import external_links
 from sources.mediawiki import opened, pages
 
@@ -74,10 +73,13 @@ def references(
     """
     screen = terminal.screen()
     try:
-        names = files(inputs)
+        names = storage.matching(inputs)
         kinds = {name: kind_of(name) for name in names}
         _check(kinds, out, only_references, run, source)
-        read = _folder_of(run, source) if run else None
+        read = None
+        if run:
+            summary = of_finished(run)
+            read = documents_folder(run, summary, one_source(run, summary, source))
     except (OSError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     if out:
@@ -111,16 +113,6 @@ def _check(kinds: dict[str, Kind], out: str | None, only_references: bool, run: 
             raise ValueError(
                 f"{name} does not say which links are references; leave out --only-references, or this file"
             )
-
-
-def _folder_of(run: str, source: str | None) -> str:
-    """Where what the run's source read lies. Raises ValueError for a source that it has not, or none of several."""
-    summary = of_finished(run)
-    names = list(summary["sources"])
-    if source not in names and (source is not None or len(names) != 1):
-        asked = f"has no source {source!r}" if source else "has several sources"
-        raise ValueError(f"{run} {asked}; name one with --source: {', '.join(names)}")
-    return storage.join(run, summary["steps"][f"{source or names[0]}.read"]["folder"])
 
 
 def gather(kinds: dict[str, Kind], out: str, only_references: bool, screen: Console) -> Found:

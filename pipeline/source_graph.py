@@ -23,6 +23,7 @@ from pipeline.dedup_recipe import near_of
 from pipeline.quality_recipe import Reference
 from pipeline.recipe import JsonlSource, Recipe, Source, WarcSource
 from pipeline.steps import Step
+from pipeline.trained import described
 
 # The roles that later steps know a source by.
 MET_BY = ("read", "filter", *(f"{by}_cutoff" for by in quality.QUALITIES))
@@ -30,17 +31,17 @@ MET_BY = ("read", "filter", *(f"{by}_cutoff" for by in quality.QUALITIES))
 
 def files_of(key: str, patterns: Sequence[str]) -> list[dict[str, str]]:
     """The files that match, each once and in order, with what tells that one has changed. Raises `RecipeError`."""
+    try:
+        names = storage.matching(patterns)
+    except ValueError as error:
+        raise RecipeError(f"{key}: {error}") from error
     found: dict[str, str] = {}
-    for pattern in patterns:
-        names = storage.glob(pattern)
-        if not names:
-            raise RecipeError(f'{key}: no file matches "{pattern}" (paths are relative to where the command runs)')
-        for name in names:
-            try:
-                found[name] = storage.fingerprint(name)
-                storage.open_read(name).close()
-            except (OSError, ValueError) as error:
-                raise RecipeError(f"{key}: {name} cannot be read: {error}") from error
+    for name in names:
+        try:
+            found[name] = storage.fingerprint(name)
+            storage.open_read(name).close()
+        except (OSError, ValueError) as error:
+            raise RecipeError(f"{key}: {name} cannot be read: {error}") from error
     return [{"file": name, "fingerprint": found[name]} for name in sorted(found)]
 
 
@@ -57,11 +58,12 @@ def source_steps(
     measured = steps["read"]
     parts = list(range(len(files)))
     if source.perplexity:
-        model = _model(f"sources.{name}.perplexity.model", source.perplexity.model, PerplexityModel.load)
+        model = described(f"sources.{name}.perplexity.model", source.perplexity.model, PerplexityModel.load)
+        _check_perplexity(name, source, source.perplexity.model)
         steps["perplexity"] = Step(f"{name}.perplexity", quality.score, model, {"read": measured}, parts)
     trained = None
     if source.reference and source.reference.model:
-        trained = _model(f"sources.{name}.reference.model", source.reference.model, Classifier.load)
+        trained = described(f"sources.{name}.reference.model", source.reference.model, Classifier.load)
     elif source.reference:
         steps["reference"] = _reference_step(recipe, name, source, source.reference, measured, len(files))
     scores = {str(by): steps[by] for by in quality.QUALITIES if by in steps}
@@ -152,14 +154,15 @@ def _before_extraction(source: Source, model: Mapping[str, Any] | None) -> dict[
     return None
 
 
-def _model(key: str, folder: str, load: Any) -> dict[str, Any]:
-    """A folder with a trained model, and what tells that it has changed. Raises `RecipeError` if it cannot load."""
-    try:
-        load(folder)
-        names = storage.list_folder(folder)
-        return {"model": folder, "fingerprints": {n: storage.fingerprint(storage.join(folder, n)) for n in names}}
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{key}: {error}") from error
+def _check_perplexity(name: str, source: Source, folder: str) -> None:
+    """Raises `RecipeError` where no document could have a perplexity, so that all would stay."""
+    known = PerplexityModel.load(folder).languages
+    models = f"{folder} has models of: {', '.join(known)}"
+    if source.language is None:
+        raise RecipeError(f"sources.{name}.perplexity goes by language; give sources.{name}.language ({models})")
+    if not set(known) & set(source.language.keep):
+        kept = ", ".join(source.language.keep)
+        raise RecipeError(f"sources.{name}.perplexity: {models}, and of none of the languages that are kept: {kept}")
 
 
 def _reference_step(

@@ -63,6 +63,25 @@ def of_finished(root: str) -> dict[str, Any]:
     return summary
 
 
+def one_source(root: str, summary: Mapping[str, Any], source: str | None) -> str:
+    """The source of a run that is meant: the only one where none is named. Raises ValueError where that is unclear."""
+    names = list(summary["sources"])
+    if source in names or (source is None and len(names) == 1):
+        return source or names[0]
+    asked = f"has no source {source!r}" if source else "has several sources"
+    raise ValueError(f"{root} {asked}; name one with --source: {', '.join(names)}")
+
+
+def step_folder(root: str, summary: Mapping[str, Any], step: str) -> str:
+    return storage.join(root, summary["steps"][step]["folder"])
+
+
+def documents_folder(root: str, summary: Mapping[str, Any], source: str) -> str:
+    """Where all documents of a source are as later steps saw them: where repeated lines went first, without these."""
+    measured = f"{source}.measure"
+    return step_folder(root, summary, measured if measured in summary["steps"] else f"{source}.read")
+
+
 def _source(name: str, source: Source, counts: Mapping[str, Counts]) -> dict[str, Any]:
     read, written, measured = (counts.get(f"{name}.{step}", {}) for step in ("read", "documents", "measure"))
     unreadable = read["unreadable"]
@@ -80,6 +99,7 @@ def _source(name: str, source: Source, counts: Mapping[str, Counts]) -> dict[str
         "kept_languages": written["kept_languages"],
         "funnel": funnel(source, read, measured or None, written),
         "reference": counts.get(f"{name}.reference"),
+        "unscored": {by: counts.get(f"{name}.{by}_cutoff", {}).get("unscored") for by in QUALITIES},
         "cutoffs": {by: counts.get(f"{name}.{by}_cutoff", {}).get("cutoff") for by in QUALITIES},
         "bands": counts.get(f"{name}.bands", {}).get("bands"),
         "repeated_units": (measured or written)["repeated_units"],

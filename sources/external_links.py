@@ -2,12 +2,13 @@
 
 In comes SQL of mysqldump, plain or compressed; out come URLs in the table's order. Both schemas are read: `el_to` is
 the URL, and since MediaWiki 1.41 it is in two parts, `el_to_domain_index` with the host's labels in reverse and
-`el_to_path`. What stays true: a column is found by its name, a row is read whole or is an error, and no more than one
-statement (some MB) is in memory. The table has talk and user pages too, and does not say what links where.
+`el_to_path`. Rows may be on one line, as MySQL has them, or on a line each, as MariaDB has. What stays true: a column
+is found by its name, a row is read whole or is an error, and no more than one line (some MB) is in memory. The table
+has talk and user pages too, and does not say what links where.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache, lru_cache
 from urllib.parse import quote_from_bytes
 
@@ -36,9 +37,14 @@ def external_links(path: str, progress: Callable[[int], object] = lambda done: N
     """
     with opened(path) as dump:
         columns: list[bytes] = []
+        rest: tuple[bytes, ...] = ()
         creates = has_table = has_header = has_trailer = False
         for number, line in enumerate(dump.lines(), start=1):
             progress(dump.raw.tell())
+            where = f"{path}, line {number}"
+            if rest:
+                rest = yield from _rows(where, line, 0, rest)
+                continue
             has_header |= bool(_HEADER.match(line))
             has_trailer |= line.startswith(_TRAILER)
             if created := _CREATE.match(line):
@@ -48,16 +54,19 @@ def external_links(path: str, progress: Callable[[int], object] = lambda done: N
                 columns.append(column[1])
             elif (insert := _INSERT.match(line)) and insert[1].decode("utf-8", "replace") == TABLE:
                 named = [name.strip(b" `") for name in insert[2].split(b",")] if insert[2] else columns
-                yield from _rows(f"{path}, line {number}", line, insert.end(), tuple(named))
+                rest = yield from _rows(where, line, insert.end(), tuple(named))
             creates = creates and not line.startswith(b")")
         if not has_table:
             raise ValueError(f"{path} has no table {TABLE}; fetch the file whose name ends in -{TABLE}.sql.gz")
-        if has_header and not has_trailer:
-            raise ValueError(f'{path} breaks off: it has no "{_TRAILER.decode()}" at its end; fetch the dump again')
+        if rest or (has_header and not has_trailer):
+            missing = b";" if rest else _TRAILER
+            raise ValueError(f'{path} breaks off: it has no "{missing.decode()}" at its end; fetch the dump again')
 
 
-def _rows(where: str, line: bytes, start: int, columns: tuple[bytes, ...]) -> Iterator[str]:
-    """The URLs of a statement's rows, the first of which starts at byte `start` of its line."""
+def _rows(where: str, line: bytes, start: int, columns: tuple[bytes, ...]) -> Generator[str, None, tuple[bytes, ...]]:
+    """The URLs of a statement's rows on one line, the first of which starts at byte `start` of it; gives back the
+    columns if rows on the next line follow.
+    """
     if _WHOLE not in columns and not {_INDEX, _PATH} <= set(columns):
         known = b", ".join(columns).decode("utf-8", "replace") or "no columns"
         wanted = f"{_WHOLE.decode()}, or {_INDEX.decode()} and {_PATH.decode()}"
@@ -75,12 +84,13 @@ def _rows(where: str, line: bytes, start: int, columns: tuple[bytes, ...]) -> It
             url = _scheme_and_host(_text(values[index])) + _text(values[path])
         yield url
         start, end = row.end(), values[-1]
-    if end != b";":
+    if start != len(line):
         broken = line[start : start + 60].decode("utf-8", "backslashreplace")
         raise ValueError(
             f"{where}, byte {start:,}: no row of {len(columns)} values, or one that breaks off: {broken!r}; "
             "fetch the dump again"
         )
+    return columns if end == b"," else ()
 
 
 @cache

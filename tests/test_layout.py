@@ -51,6 +51,7 @@ def test_constraints_pin_every_dependency_exactly() -> None:
         *project["optional-dependencies"]["train"],
         *project["optional-dependencies"]["bench"],
         *project["optional-dependencies"]["datatrove"],
+        *project["optional-dependencies"]["perplexity"],
     ]
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}

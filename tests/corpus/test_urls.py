@@ -71,6 +71,7 @@ def test_what_is_one_page_to_deduplication_is_one_citation(
         ("example.org/a?u=http://other.example/", "example.org/a?u=http://other.example/"),
         ("http://example.org:8080/a/", "example.org:8080/a"),
         ("http://www.com/", "www.com"),
+        ("http://www.www.example.org/a", "example.org/a"),
         ("http://[2001:DB8::1]:80/a", "[2001:db8::1]/a"),
         ("http://☃.example/", "xn--n3h.example"),
         ("http://example.org/100%", "example.org/100%25"),

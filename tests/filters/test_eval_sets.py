@@ -93,3 +93,10 @@ def test_half_of_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
     file = tmp_path / "set.jsonl"
     file.write_text('{"q": "\\ud800 ' + " ".join(LONG) + '"}')
     assert load(file).sets[0].grams == 3
+
+
+def test_more_brackets_than_python_reads(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.jsonl"
+    deep.write_text(f'{{"a": {"[" * 100_000}{"]" * 100_000}}}')
+    with pytest.raises(ValueError, match=r"deep.jsonl, line 1: .* is no JSON .*recursion"):
+        load(deep)

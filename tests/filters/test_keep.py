@@ -96,8 +96,11 @@ def test_the_draw_follows_gpt_3_and_the_ids_alone() -> None:
         ({}, "give one of: share, threshold, pareto, buckets"),
         ({"share": 0.5, "threshold": 0.5}, "give one of"),
         ({"buckets": ["head"], "percentiles": [60.0, 30.0]}, "in their order"),
+        ({"share": 0.5, "percentiles": [20.0, 60.0]}, "percentiles are for buckets"),
         ({"buckets": ["heads"]}, "'head', 'middle' or 'tail'"),
         ({"pareto": 0}, "greater than 0"),
+        ({"threshold": float("nan")}, "finite number"),
+        ({"pareto": float("inf")}, "finite number"),
     ],
 )
 def test_what_is_no_rule_is_refused(given: dict[str, object], said: str) -> None:

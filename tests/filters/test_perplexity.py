@@ -168,3 +168,32 @@ def test_training_refuses_what_cannot_work(folder: Path, tmp_path: Path, monkeyp
     for call in (lambda: PerplexityModel.load(str(folder)), lambda: train(Reference([], [], ""), "x", "en")):
         with pytest.raises(ValueError, match=r"pip install \"crawlmill\[perplexity\]\""):
             call()
+
+
+def test_a_blob_in_the_text_has_no_part_in_the_pieces() -> None:
+    clean, dirty = (perplexity_training._pieces([*PROSE[:20], *more], 300) for more in ([], ["q" * 5000]))
+    assert clean == dirty
+    mixed = perplexity_training._pieces([*PROSE[:19], f"{PROSE[19]} {'q' * 5000}"], 300)
+    assert mixed == clean
+
+
+def test_training_that_is_stopped_leaves_no_pair_of_an_old_and_a_new_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for language in "en", "fr":
+        train(Reference(PROSE[:20], [], ""), str(tmp_path), language, order=2, vocabulary=300)
+
+    def stopped(path: str, data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    # When the n-grams have been written, and nothing else.
+    monkeypatch.setattr(storage, "write_bytes", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(Reference(PROSE[20:40], [], ""), str(tmp_path), "en", order=2, vocabulary=300)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"has en\.arpa and no en\.sp\.model"):
+        PerplexityModel.load(str(tmp_path))
+    # Another language, and a second try, find nothing in their way.
+    train(Reference(PROSE[:20], PROSE[20:], ""), str(tmp_path), "fr", order=2, vocabulary=300)
+    train(Reference(PROSE[20:40], [], ""), str(tmp_path), "en", order=2, vocabulary=300)
+    assert PerplexityModel.load(str(tmp_path)).languages == ["en", "fr"]

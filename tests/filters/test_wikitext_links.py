@@ -52,6 +52,9 @@ from sources.mediawiki import pages
             ["http://web.archive.org/web/2010/http://a.example/x"],
         ),
         ("<gallery>\nFile:A.jpg|see http://a.example/x\n</gallery>", ["/x"]),
+        ("[http://a.example/x http://b.example] http://a.example/y", ["/x", "/y"]),
+        ("[http://a.example/x {{lang|t=http://b.example}}] {{b|http://a.example/y|z}}", ["/x", "/y"]),
+        ("[http://a.example/x never closed\nhttp://a.example/y]", ["/x", "/y"]),
         ("no links at all", []),
     ],
 )

@@ -38,14 +38,27 @@ def features(text: str) -> set[int]:
     return {(found * BASE & MASK) >> 32 & SIZE - 1 for found in words + pairs}
 
 
+def row_value(features: int) -> float:
+    return 400**0.25 / max(1, features) ** 0.75
+
+
 @given(st.lists(TEXT, max_size=4))
-def test_a_row_has_each_feature_once_and_length_one(texts: list[str]) -> None:
+def test_a_row_has_each_feature_once_and_values_by_their_number(texts: list[str]) -> None:
     indices, values, starts = word_sets(Texts.of(texts), SIZE)
     assert len(starts) == len(texts) + 1
     for row, text in enumerate(texts):
         part = slice(starts[row], starts[row + 1])
         assert sorted(indices[part].tolist()) == sorted(features(text))
-        assert values[part] == pytest.approx(len(features(text)) ** -0.5 if features(text) else 0)
+        assert values[part] == pytest.approx(row_value(len(features(text))))
+
+
+def test_a_row_of_400_features_has_length_one_and_shorter_rows_are_longer() -> None:
+    _, values, starts = word_sets(Texts.of([" ".join(f"w{n}" for n in range(words)) for words in (8, 200, 800)]), SIZE)
+    short, middle, long = (values[a:b].astype(float) for a, b in itertools.pairwise(starts))
+    assert len(short) == 15
+    for row in (short, middle, long):
+        assert np.linalg.norm(row) == pytest.approx((400 / len(row)) ** 0.25)
+    assert np.linalg.norm(short) > 2 > np.linalg.norm(middle) > 1 > np.linalg.norm(long)
 
 
 @given(st.lists(TEXT, max_size=4), st.integers(0, 2**32 - 1))
@@ -57,7 +70,7 @@ def test_decisions_are_those_of_the_rows(texts: list[str], seed: int) -> None:
     found = decisions(Texts.of(texts), weights, models)
     for text, model, decision in zip(texts, models, found, strict=True):
         columns = sorted(features(text))
-        wanted = weights[model, columns].astype(float).sum() / max(1, len(columns)) ** 0.5 + weights[model, SIZE]
+        wanted = weights[model, columns].astype(float).sum() * row_value(len(columns)) + weights[model, SIZE]
         assert decision == pytest.approx(wanted, abs=1e-9)
 
 

@@ -226,7 +226,7 @@ def is_phone(groups: list[str], plus: bool, area: bool, cue: bool) -> bool:
 
 def number(text: str, floor: int, i: int) -> tuple[str, int, int]:
     end = address_end(text, floor, i)
-    stands = end and not follows_word(text, floor, i) and not is_followed(text, end)
+    stands = end and not follows_word(text, floor, i) and (text[end : end + 1] == ":" or not is_followed(text, end))
     if stands and not after_cue(text, floor, i, VERSIONS):
         return "ip", i, end
     if card_starts(text, floor, i) and not follows_word(text, floor, i):
@@ -334,6 +334,15 @@ def test_ipv6_in_either_form(value: int, exploded: bool) -> None:
     written = address.exploded if exploded else str(address)
     ours = not any(address in net for net in NOBODYS)
     assert one(f"from {written}, port 80") == (f"from {'[ip]' if ours else written}, port 80")
+
+
+def test_an_address_with_a_port() -> None:
+    for port in (":80", ":8080/x", ":0301234567", ":4111111111111111", ": 1", ":"):
+        assert one(f"proxy 91.198.174.192{port}").startswith("proxy [ip]:")
+    assert one("91.198.174.192:8080, http://91.198.174.192:80/, [2a00:1450:4001:81b::200e]:80") == (
+        "[ip]:8080, http://[ip]:80/, [[ip]]:80"
+    )
+    assert one("10.0.0.1:80 and version 91.198.174.192:80") == "10.0.0.1:80 and version 91.198.174.192:80"
 
 
 @pytest.mark.parametrize(

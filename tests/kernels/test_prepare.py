@@ -1,10 +1,13 @@
+import fcntl
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from kernels import prepare as module
-from kernels.prepare import MESSAGE, prepare
+from kernels.prepare import MESSAGE, WAITING, prepare
 
 
 @pytest.fixture
@@ -56,3 +59,18 @@ def test_work_that_fails_is_not_noted_as_done(folder: Path) -> None:
         said(folder, "c4")
     (folder / "c4").unlink()
     assert said(folder, "c4") == [MESSAGE]
+
+
+def test_it_says_that_it_waits_for_another_process(folder: Path) -> None:
+    said(folder, "c4")
+    words: list[str] = []
+    with open(folder / ".compiling", "a+") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        # A lock goes with its open file, so that this thread's own second one would wait for ever.
+        waiting = threading.Thread(target=prepare, args=({"c4": (touch, ("unused",))}, words.append))
+        waiting.start()
+        while not words and waiting.is_alive():
+            time.sleep(0.01)
+        assert words == [WAITING]
+    waiting.join(10)
+    assert not waiting.is_alive()

@@ -5,11 +5,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from corpus import storage
 from filters.examples import Examples
 from kernels.texts import Texts
 from pipeline import example_tables
 from pipeline.cluster import Cluster
-from pipeline.example_tables import drawn, drawn_by_citation, files, held_out, of_jsonl, of_run
+from pipeline.example_tables import drawn, drawn_by_citation, held_out, of_jsonl, of_run
 from pipeline.recipe import load
 from pipeline.run import run
 from tests.conftest import GERMAN, prose
@@ -45,9 +46,9 @@ def test_a_line_that_is_no_document_is_named(tmp_path: Path, content: bytes, wor
 
 def test_a_pattern_that_matches_nothing_is_named_and_a_file_counts_once(tmp_path: Path) -> None:
     name = write(tmp_path / "a.jsonl", pages(2))
-    assert files([name, f"{tmp_path}/*.jsonl"]) == [name]
+    assert storage.matching([name, f"{tmp_path}/*.jsonl"]) == [name]
     with pytest.raises(ValueError, match=r'no file matches ".*/none-\*.jsonl"'):
-        files([name, f"{tmp_path}/none-*.jsonl"])
+        storage.matching([name, f"{tmp_path}/none-*.jsonl"])
 
 
 def test_the_sample_goes_by_ids_and_not_by_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ magazines only.
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from sources.warc import read_warc
 
 # Of these two sets every page is an article of the press.
 PRESS = ("scrapinghub/article-extraction-benchmark", "rundimeco/waddle")
-PRODUCT_FORUM_SERVICE = ("product", "forum", "service")
+FORUM_PRODUCT_SERVICE = ("forum", "product", "service")
+LISTINGS = ("listing", "collection")
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -52,15 +54,14 @@ def crawl(shared_data: Path, index: list[dict[str, Any]]) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def kinds(shared_data: Path, index: list[dict[str, Any]], crawl: pa.Table) -> dict[int, str]:
-    """The kind of each English page with human ground truth, by id, where it is known."""
-
+    """The kind of each English page with human ground truth, by its row in `crawl`, where it is known."""
     truth = rows_of(shared_data / "pages/ground_truth.jsonl.gz")
     human = {row["id"] for row in truth if row["kind"] == "human"}
     of_url = {
         row["url"]: "press" if row["source"] in PRESS else row["page_type"] for row in index if row["id"] in human
     }
-    found = zip(crawl["id"].to_pylist(), crawl["url"].to_pylist(), crawl["text"].to_pylist(), strict=True)
-    return {number: kind for number, url, text in found if text and (kind := of_url.get(url))}
+    found = zip(crawl["url"].to_pylist(), crawl["text"].to_pylist(), strict=True)
+    return {row: kind for row, (url, text) in enumerate(found) if text and (kind := of_url.get(url))}
 
 
 @pytest.fixture(scope="module")
@@ -72,40 +73,55 @@ def scored(shared_data: Path, crawl: pa.Table) -> tuple[NDArray[np.float32], Tex
     return model.score(texts), texts
 
 
-def test_articles_of_the_press_stand_above_shops_forums_and_services(
-    crawl: pa.Table, kinds: dict[int, str], scored: tuple[NDArray[np.float32], Texts]
-) -> None:
+def figures_of(
+    kinds: dict[int, str], scored: tuple[NDArray[np.float32], Texts], articles: Sequence[str], others: Sequence[str]
+) -> dict[str, Any]:
+    """How well the score tells pages of some kinds from those of others."""
     scores, texts = scored
-    rows = [row for row, number in enumerate(crawl["id"].to_pylist()) if number in kinds]
-    kind = np.array([kinds[crawl["id"][row].as_py()] for row in rows])
-    ours, lengths = scores[rows], np.diff(texts.offsets)[rows]
-    order = np.argsort(np.argsort(ours, kind="stable"))
-    percentile = {name: float(100 * order[kind == name].mean() / len(rows)) for name in np.unique(kind).tolist()}
-    for name in PRODUCT_FORUM_SERVICE:
-        assert percentile["press"] > percentile[name] + 10, percentile
-    # Of articles of any kind, how-to pages and company blogs too, this holds only where lengths are equal.
-    for name, area, at_one_length in (("press", 0.7, 0.7), ("article", 0.5, 0.7)):
-        taken = np.isin(kind, [name, *PRODUCT_FORUM_SERVICE])
-        n = int(taken.sum())
-        # Next to all of these pages are sites of their own.
-        hosts = np.arange(n, dtype=np.uint64)
-        labels = (kind[taken] == name).astype(int)
-        figures = evaluate(Scored.of(ours[taken], labels, lengths[taken], ["en"] * n, hosts))
-        assert figures["auc_interval"][0] > area, figures["auc_interval"]
-        assert figures["length"]["matched"]["auc"] > at_one_length
+    rows = np.array([row for row, kind in kinds.items() if kind in (*articles, *others)])
+    labels = np.array([kinds[row] in articles for row in rows.tolist()]).astype(int)
+    # Next to all of these pages are sites of their own.
+    hosts = rows.astype(np.uint64)
+    return evaluate(Scored.of(scores[rows], labels, np.diff(texts.offsets)[rows], ["en"] * len(rows), hosts))
+
+
+def test_articles_stand_above_forums_shops_services_and_listings(
+    kinds: dict[int, str], scored: tuple[NDArray[np.float32], Texts]
+) -> None:
+    for others, area in ((FORUM_PRODUCT_SERVICE, 0.6), ((*FORUM_PRODUCT_SERVICE, *LISTINGS), 0.55)):
+        for articles in (("press",), ("press", "article")):
+            figures = figures_of(kinds, scored, articles, others)
+            assert figures["auc_interval"][0] > area, (articles, others, figures["auc_interval"])
+            assert figures["length"]["matched"]["auc"] > 0.6
+    # How-to pages and blogs of companies are called articles too.
+    figures = figures_of(kinds, scored, ("article",), FORUM_PRODUCT_SERVICE)
+    assert figures["auc_interval"][0] > 0.55
+    assert figures["length"]["matched"]["auc"] > 0.7
+    # Of listings alone this is true, but not clearly.
+    assert figures_of(kinds, scored, ("press", "article"), LISTINGS)["auc"] > 0.5
+
+
+def test_short_pages_do_not_stand_above_articles(
+    kinds: dict[int, str], scored: tuple[NDArray[np.float32], Texts]
+) -> None:
+    """Of a page of few words little is known; that is no reason to think it better than an article that is known."""
+    scores, texts = scored
+    lengths = np.diff(texts.offsets)
+    articles = [row for row, kind in kinds.items() if kind in ("press", "article")]
+    short = (lengths > 0) & (lengths < 1000)
+    assert short.sum() > 150
+    assert (scores[short] > np.median(scores[articles])).mean() < 0.35
 
 
 def test_the_bands_of_the_crawl_hold_the_kinds_in_that_order(
-    crawl: pa.Table, kinds: dict[int, str], scored: tuple[NDArray[np.float32], Texts]
+    kinds: dict[int, str], scored: tuple[NDArray[np.float32], Texts]
 ) -> None:
     """What the report shows: of pages with a kind, the best fifth is of the press rather than of shops and services."""
-    ids = np.array(sorted(kinds), np.uint64)
-    place = {number: row for row, number in enumerate(crawl["id"].to_pylist())}
-    scores = scored[0][[place[number] for number in ids.tolist()]]
-    found = bands(scores, ids, n=len(ids), bands=5)
+    rows = np.array(sorted(kinds))
+    found = bands(scored[0][rows], rows.astype(np.uint64), n=len(rows), bands=5)
     of_kind = [[kinds[number] for number in band.best] for band in found]
     press, poor = (
         [sum(kind in names for kind in band) for band in of_kind] for names in (["press"], ["product", "service"])
     )
-    assert press[0] > 3 * press[4]
+    assert press[0] > 2 * press[4]
     assert poor[4] > 3 * poor[0]

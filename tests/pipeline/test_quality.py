@@ -9,12 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
+from corpus.strict import RecipeError
 from filters.keep import drawn
+from filters.perplexity import PerplexityModel
+from kernels.texts import Texts
 from pipeline.cluster import Cluster
 from pipeline.recipe import load
 from pipeline.run import Result, run
 
+# The recipe of these tests with perplexities in place of reference scores.
+PERPLEXITY = "sources.web.perplexity={{model: {folder}, keep: {keep}}}"
 ENCYCLOPEDIA = "the treaty was signed in the century by the king and the province became part of the kingdom".split()
 SHOP = "buy now cheap shipping cart sale discount price offer click here login account free best deal".split()
 Go = Callable[..., Result]
@@ -131,3 +137,66 @@ def test_the_funnel_adds_up(go: Go) -> None:
     assert read["documents"] == 300
     assert counts["documents"] == 300 - source["dropped"]["counts_too_few_words"]
     assert (reference["documents"], reference["text_bytes"]) == (source["kept"], source["text_bytes"])
+
+
+class Lengths:
+    """Stands for language models: the perplexity of an English text is its bytes."""
+
+    languages = ("en",)
+
+    def score(self, texts: Texts) -> NDArray[np.float64]:
+        english = [language == "en" for language in texts.languages]
+        return np.where(english, np.diff(texts.offsets), np.nan)
+
+
+def test_a_threshold_of_perplexity_keeps_what_is_not_above_it(
+    go: Go, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PerplexityModel, "load", lambda folder: Lengths())
+    language = "sources.web.language={keep: [en], min_score: 0}"
+    found = {}
+    for keep in ("{threshold: 700}", "0.5"):
+        go("sources.web.reference=null", language, PERPLEXITY.format(folder=corpus, keep=keep))
+        found[keep] = {row for row, why in enumerate(reasons(tmp_path / "run")) if why == "perplexity_too_high"}
+    judged = table(tmp_path / "run", "filter")
+    sizes, standing = judged["perplexity"].to_pylist(), [why is None for why in judged["reason"].to_pylist()]
+    above = {row for row, size in enumerate(sizes) if standing[row] and size > 700}
+    assert 0 < len(above) < sum(standing)
+    assert found["{threshold: 700}"] == above
+    # The lowest half of the text stays.
+    assert min(sizes[row] for row in found["0.5"]) >= max(
+        size for row, size in enumerate(sizes) if standing[row] and row not in found["0.5"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["sources.web.perplexity={model: FOLDER, keep: 0.5}"], "goes by language; give sources.web.language"),
+        (
+            ["sources.web.perplexity={model: FOLDER, keep: 0.5}", "sources.web.language={keep: [de]}"],
+            "has models of: en, and of none of the languages that are kept: de",
+        ),
+        (["sources.web.perplexity={model: FOLDER, keep: {threshold: 0.5}}"], "no perplexity is below 1"),
+        (["sources.web.perplexity={model: FOLDER, keep: {pareto: 9}}"], "pareto draws by a probability"),
+        (["sources.web.reference.keep={threshold: 25}"], "between 0 and 1"),
+        (["sources.web.reference={keep: 0.5, model: FOLDER, classifier: fasttext}"], "classifier is for positives"),
+        (["sources.web.reference.positives.min_characters=5"], "min_characters is for kind: cited"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(
+    go: Go, corpus: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], said: str
+) -> None:
+    monkeypatch.setattr(PerplexityModel, "load", lambda folder: Lengths())
+    with pytest.raises(RecipeError, match=said):
+        go(*(text.replace("FOLDER", str(corpus)) for text in overrides))
+
+
+def test_a_source_without_a_document_learns_nothing_of_citations(go: Go, corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "cited.txt").write_text("example.org/a\n")
+    positives = f"{{kind: cited, paths: {tmp_path}/cited.txt}}"
+    source = go(
+        f"sources.web.paths={tmp_path}/empty.jsonl", f"sources.web.reference={{keep: 0.5, positives: {positives}}}"
+    ).summary["sources"]["web"]
+    assert source["reference"] == {"positives": 0, "pages": 0, "left_out": {}, "figures": None}

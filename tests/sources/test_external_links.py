@@ -91,6 +91,17 @@ def test_with_both_schemas_the_whole_url_goes_first(tmp_path: Path) -> None:
     assert read(tmp_path / "x.sql", sql) == ["http://a.org/x", "http://b.org/y"]
 
 
+def test_rows_may_have_a_line_each(tmp_path: Path) -> None:
+    rows = insert(*([n, 1, f"http://{n}.example/),\n", "", ""] for n in range(3)))
+    spread = rows.replace("VALUES ", "VALUES\n").replace("),(", "),\n(")
+    sql = HEAD + create(OLD) + spread + spread + create(["el_to"], "page") + TAIL
+    assert sql.count("\n(") == 6
+    assert read(tmp_path / "x.sql", sql) == [f"http://{n}.example/),\n" for n in (0, 1, 2)] * 2
+    for end in "VALUES\n", "''),\n", "''),":
+        with pytest.raises(ValueError, match=r'x\.sql breaks off: it has no ";"'):
+            read(tmp_path / "x.sql", (create(OLD) + spread).rpartition(end)[0] + end)
+
+
 def test_bytes_that_are_no_utf8_stay_what_they_are(tmp_path: Path) -> None:
     sql = (create(OLD) + insert([1, 1, "http://a.example/XX", "", ""])).encode().replace(b"XX", b"\xe9%\xc3\xa9")
     assert read(tmp_path / "x.sql", sql) == ["http://a.example/%E9%%C3%A9"]
