@@ -131,7 +131,8 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
         for name, s in summary["sources"].items()
     ]
     made = [table("Documents", ["source", "read", "kept", "dropped", "unreadable", "tokens kept"], rows)]
-    made += [_funnel_table(name, source["funnel"]) for name, source in summary["sources"].items()]
+    funnels = {name: source["funnel"] for name, source in summary["sources"].items()}
+    made += [_funnel_table(name, funnel) for name, funnel in funnels.items() if len(funnel) > 1]
     reasons = [
         (name, reason, count, f"{count / source['read']:.1%}")
         for name, source in summary["sources"].items()
