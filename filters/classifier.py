@@ -220,9 +220,10 @@ def _check(examples: Examples, sites: NDArray[np.uint64], folds: int) -> None:
     if missing := too_few(examples.labels, examples.sides, sites, folds):
         side, name, count = missing
         where = f" on side {side}, of which one fold is to learn" if folds == 2 else ""
+        left_out = ", ".join(f"{number:,} {reason}" for reason, number in examples.left_out.items())
         raise ClassifierError(
             f"there are {name} of {count} sites{where}, and {LEAST_SITES} are the fewest that can be learnt from (a "
-            "site is a host, or a text without one); give more examples"
+            f"site is a host, or a text without one); left out were {left_out or 'none'}; give more examples"
         )
 
 
