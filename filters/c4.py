@@ -2,8 +2,8 @@
 
 In come texts, out come their numbers and the texts again with only the lines that are prose, freed of Wikipedia's
 citation marks. Order and detail are as in datatrove 0.10.1, except that a page with "lorem ipsum" or "{" is read to its
-end all the same, so that its other numbers are whole. The paper's bad words are a family
-of their own (`bad_words`), with a list of one's own.
+end all the same, so that its other numbers are whole. The paper's bad words are a family by themselves (`bad_words`),
+with a list of one's own.
 """
 
 from filters.family import Columns, Family, Rule, as_columns
