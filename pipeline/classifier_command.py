@@ -4,7 +4,6 @@ What stays true: no site is on both sides, so that a figure is never memory of a
 are measured on the same examples; and what was left out is counted and said.
 """
 
-import contextlib
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -100,7 +99,7 @@ def train(
     """
     asked = Asked(positives, cited, pages, run, source)
     screen = terminal.screen()
-    with _refusing():
+    with terminal.refusing():
         asked.check()
         examples = _examples(asked, seed, screen)
         apart = example_tables.held_out(examples, held_out, seed)
@@ -152,7 +151,7 @@ def evaluate_models(
     if plot and importlib.util.find_spec("matplotlib") is None:
         raise RecipeError('--plot needs matplotlib; install it with: pip install "crawlmill[train]"')
     screen = terminal.screen()
-    with _refusing():
+    with terminal.refusing():
         asked.check()
         models = {folder: Classifier.load(folder) for folder in folders}
         examples = _examples(asked, seed, screen)
@@ -235,12 +234,3 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _say(screen: Console, words: str) -> None:
     screen.print(words, highlight=False, markup=False, soft_wrap=True)
-
-
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """Until training or measuring begins, nothing has been done: what is wrong with the input is a refusal."""
-    try:
-        yield
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error

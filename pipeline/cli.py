@@ -1,11 +1,10 @@
 """The command line. Exit codes: 0 done, 1 failed while running, 2 refused before anything started, 130 interrupted."""
 
-import contextlib
 import os
 import sys
 import traceback
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal
 
 import click
@@ -155,7 +154,7 @@ def crawl_docs(out: str, pages: int, packages: tuple[str, ...], servers: int, ti
     pydoc serves the pages over loopback HTTP. A module that hangs or crashes on import costs its own page only.
     """
     screen = terminal.screen()
-    with terminal.bar(screen, "pages") as progress, _refusing():
+    with terminal.bar(screen, "pages") as progress, terminal.refusing():
         bar = progress.add_task("crawl", total=pages)
         result = crawl(
             out,
@@ -202,20 +201,11 @@ def fetch(crawl_name: str, shards: int, out: str, kind: Literal["warc", "wet"], 
                 bars[name] = progress.add_task(name.rsplit("/", 1)[-1])
             progress.update(bars[name], completed=done, total=size)
 
-        with _refusing():
+        with terminal.refusing():
             files = fetch_crawl(crawl_name, shards=shards, out=out, base_url=base_url, kind=kind, progress=show)
     for file in files:
         how = "there already" if file.skipped else f"checked by {file.verified}"
         screen.print(f"{file.file}  {file.size:,} bytes  {how}", highlight=False, soft_wrap=True)
-
-
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """For functions whose ValueErrors are all about what they were asked, before they have done anything."""
-    try:
-        yield
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def main() -> None:

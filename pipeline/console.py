@@ -3,9 +3,11 @@
 On a terminal the running step has a bar; elsewhere, as in a log, each step gets one line when it ends.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -24,6 +26,15 @@ def screen() -> Console:
     """The terminal, or the log or pipe that the output goes to."""
     console = Console()
     return console if console.is_terminal else Console(width=LOG_WIDTH)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """For what is done before any work begins: a ValueError is about what was asked, and so a refusal."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def bar(console: Console, unit: str, transient: bool = False) -> Bars:
