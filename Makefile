@@ -20,7 +20,7 @@ demo/crawl/reference.jsonl.gz: | .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -q -n 2
 
-# crawlmill beside datatrove and plain libraries on the same pages: about thirteen minutes, no network once the peers are
+# crawlmill beside datatrove and plain libraries on the same pages: about half an hour, no network once the peers are
 # installed. Appends its tables to docs/benchmarks.md. Fewer parts: make bench ARGS="--part rules --part end-to-end".
 bench: .venv/bench $(if $(wildcard ../shared/data/pages/*.warc.gz),,demo/crawl/reference.jsonl.gz)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -158,6 +158,12 @@ def remove_temporary(path: str) -> None:
             fs.rm(info["name"], recursive=True)
 
 
+def remove(path: str) -> None:
+    """Remove a file that is there."""
+    fs, name = _file_system(path)
+    fs.rm(name)
+
+
 def remove_tree(path: str) -> None:
     """Remove a folder and what is in it; a folder that is not there is no error."""
     fs, name = _file_system(path)

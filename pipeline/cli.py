@@ -13,12 +13,15 @@ from rich.progress import TaskID
 from corpus import storage
 from corpus.strict import RecipeError
 from pipeline import (
+    ablate_command,
     classifier_command,
     eval_sets_command,
     inspection,
     mix_plan,
     perplexity_command,
+    proxies_command,
     references_command,
+    scaling_command,
     token_commands,
     train_command,
 )
@@ -131,6 +134,22 @@ example(
 cli.add_command(perplexity_command.perplexity)
 example("crawlmill perplexity train wikipedia.jsonl.gz --language en --out models/wikipedia")(perplexity_command.train)
 cli.add_command(example("crawlmill eval-sets evals/*.jsonl.gz")(eval_sets_command.eval_sets))
+
+cli.add_command(proxies_command.proxies_group)
+proxies_command.proxies_group.add_command(
+    example("crawlmill proxies ablate recipes/proxies.yaml --without web.c4 --without web.gopher_repetition")(
+        ablate_command.ablate
+    )
+)
+example("crawlmill proxies propose recipes/proxies.yaml")(proxies_command.propose)
+example("crawlmill proxies run recipes/proxies.yaml --workers 2")(proxies_command.run)
+example("crawlmill proxies fit recipes/proxies.yaml --set proxies.kl=0.05")(proxies_command.fit)
+example("crawlmill proxies verify recipes/proxies.yaml --set proxies.verify.seeds=3")(proxies_command.verify)
+
+cli.add_command(scaling_command.scaling_group)
+example("crawlmill scaling plan recipes/proxies.yaml --set scaling.flops=1e16")(scaling_command.plan)
+example("crawlmill scaling run recipes/proxies.yaml --set scaling.flops=1e16")(scaling_command.run)
+example("crawlmill scaling fit --points runs.csv --target-flops 1e21 --out runs/law")(scaling_command.fit)
 
 cli.add_command(example("crawlmill train --data demo/run/tokens --out demo/gpt --set steps=100")(train_command.train))
 cli.add_command(example("crawlmill sample demo/gpt --prompt Modules --tokens 50")(train_command.sample))

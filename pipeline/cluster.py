@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,17 @@ PACKAGES = ("corpus", "kernels", "sources", "filters", "dedup", "mixtures", "tra
 
 
 Finished = tuple[int, Any]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one task takes of the machine; with a quarter of a GPU, four tasks share one."""
+
+    cores: int = 1
+    gpus: float = 0.0
+
+
+ONE_CORE = Needs()
 # Seconds between two looks at whether a task has finished.
 TICK = 0.5
 
@@ -64,19 +76,32 @@ class Cluster:
         if not self.is_here and self._ray is None:
             self._ray = self._starter.submit(self._connect)
 
-    def map(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Finished | None]:
+    def map(
+        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], needs: Needs = ONE_CORE
+    ) -> Iterator[Finished | None]:
         """Call `function(*args)` for each of `calls`; yields (index, result) in the order they finish, or None."""
         if self.is_here:
             yield from ((n, function(*args)) for n, args in enumerate(calls))
         else:
-            yield from self._map_on_ray(function, calls)
+            yield from self._map_on_ray(function, calls, needs)
 
-    def _map_on_ray(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Finished | None]:
+    def _map_on_ray(
+        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], needs: Needs
+    ) -> Iterator[Finished | None]:
         self.start()
         assert self._ray
         ray = self._ray.result()
+        for kind, wanted in (("CPU", needs.cores), ("GPU", needs.gpus)):
+            largest = max(node["Resources"].get(kind, 0) for node in ray.nodes() if node["Alive"])
+            # Ray would wait for them for ever.
+            if wanted > largest:
+                raise ValueError(
+                    f"a task takes {wanted:g} {kind}s and Ray's largest machine has {largest:g}: lower what it takes, "
+                    "or give more by --workers or --address"
+                )
         # A worker killed for memory or by the machine is no fault of the task's: try again, elsewhere if need be.
-        remote = ray.remote(_call_from).options(max_retries=3)
+        options = {"max_retries": 3, "num_cpus": needs.cores, "num_gpus": needs.gpus}
+        remote = ray.remote(_call_from).options(**options)
         waiting = list(enumerate(calls))[::-1]
         running: dict[Any, int] = {}
         # Twice the cores: the next task's arguments are there when a worker falls free.

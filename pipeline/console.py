@@ -44,7 +44,7 @@ def bar(console: Console, unit: str, transient: bool = False) -> Bars:
     return Bars(*columns, console=console, transient=transient, disable=not console.is_terminal)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
@@ -94,9 +94,9 @@ def describe(progress: Progress) -> str:
     if unit and progress.seconds >= 0.1:
         words.append(f"{amount / progress.seconds:,.0f}/s")
     if progress.done == progress.parts:
-        words.append(_duration(progress.seconds))
+        words.append(duration(progress.seconds))
     elif progress.share:
-        words.append(f"{_duration(progress.seconds * (1 / progress.share - 1))} left")
+        words.append(f"{duration(progress.seconds * (1 / progress.share - 1))} left")
     return "  ".join(words)
 
 

@@ -15,7 +15,9 @@ from corpus.strict import Count, Paths, Strict, as_list
 from mixtures.mixture import Mixture
 from pipeline import configuration
 from pipeline.dedup_recipe import Dedup, DedupOverSources, check_across
+from pipeline.proxies_recipe import Proxies
 from pipeline.quality_recipe import Language, Perplexity, Reference
+from pipeline.scaling_recipe import Scaling
 from trainer.config import Training
 
 
@@ -84,6 +86,8 @@ class Recipe(Strict):
     mixture: Mixture | None = None
     tokens: Tokens | None = None
     proxy: Training | None = None
+    proxies: Proxies | None = None
+    scaling: Scaling | None = None
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "Recipe":
@@ -91,17 +95,26 @@ class Recipe(Strict):
             raise PydanticCustomError("pair", "give both mixture and tokens, or neither to stop at documents")
         if self.proxy and not self.tokens:
             raise PydanticCustomError("pair", "proxy needs mixture and tokens: it trains on their shards")
+        if self.proxies and not self.mixture:
+            raise PydanticCustomError("pair", "proxies needs mixture and tokens: it trains on their sources")
+        if self.scaling and not self.mixture:
+            raise PydanticCustomError("pair", "scaling needs mixture and tokens: it trains on their sources")
         if self.mixture:
             self.mixture.check(self.sources)
+            if self.proxies:
+                self.proxies.check(self.mixture.mixed(self.sources))
+            if self.scaling:
+                self.scaling.check(self.mixture.mixed(self.sources))
         check_across(self.dedup, {name: source.dedup for name, source in self.sources.items()})
         return self
 
     def hash(self) -> str:
         """Names the recipe in manifests: sha256 over its canonical JSON with defaults filled in.
 
-        What looks at the data and changes nothing about it is left out: `proxy`, and what `tokens.also` is written.
+        What looks at the data and changes nothing about it is left out: `proxy`, `proxies`, `scaling`, and what
+        `tokens.also` is written.
         """
-        data = self.model_dump(exclude={"proxy": True, "tokens": {"also"}})
+        data = self.model_dump(exclude={"proxy": True, "proxies": True, "scaling": True, "tokens": {"also"}})
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

@@ -58,18 +58,10 @@ def _run(
     show: Callable[[Progress], None],
     say: Callable[[str], None],
 ) -> Result:
-    todo = steps.stale(root, all_steps)
-    if todo:
-        cluster.start()
     storage.write_bytes(
         storage.join(root, "recipe.yaml"), yaml.safe_dump(recipe.model_dump(), sort_keys=False).encode()
     )
-    for step in all_steps:
-        if step in todo:
-            # Each step's kernels when it is their turn, so that the first page waits for as few as can be.
-            warm(step, say)
-            for progress in steps.execute(root, step, cluster):
-                show(progress)
+    todo = run_steps(root, all_steps, cluster, show, say)
     summary = summarise(root, recipe, all_steps)
     storage.write_json(storage.join(root, "summary.json"), summary)
     storage.write_bytes(storage.join(root, "report.html"), report.render(summary).encode())
@@ -81,6 +73,22 @@ def _run(
             # Of a recipe that had this step; what is not of this run is not found here.
             os.unlink(local)
     return Result(summary, all_steps, todo)
+
+
+def run_steps(
+    root: str, all_steps: list[Step], cluster: Cluster, show: Callable[[Progress], None], say: Callable[[str], None]
+) -> list[Step]:
+    """Run those steps that are not done, in their order, and return them."""
+    todo = steps.stale(root, all_steps)
+    if todo:
+        cluster.start()
+    for step in all_steps:
+        if step in todo:
+            # Each step's kernels when it is their turn, so that the first page waits for as few as can be.
+            warm(step, say)
+            for progress in steps.execute(root, step, cluster):
+                show(progress)
+    return todo
 
 
 def _link(path: str, target: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from corpus import storage
 from corpus.counts import merge
-from pipeline.cluster import TICK, Cluster
+from pipeline.cluster import TICK, Cluster, Needs
 
 VERSION = importlib.metadata.version("crawlmill")
 
@@ -159,26 +159,25 @@ def _run_part(run: Callable[[Task], Counts], task: Task) -> dict[str, Any]:
     return result
 
 
+def _share_of(task: Task) -> float:
+    """What a task that has not finished has reported of itself."""
+    path = storage.local_path(task.file(SHARE))
+    if path is None or not os.path.exists(path):
+        return 0.0
+    with open(path) as file:
+        # The task may be writing it just now.
+        return float(file.read() or 0)
+
+
 def _under_way(tasks: Sequence[Task], results: Mapping[int, object]) -> float:
     """What tasks that have not finished have reported, in parts."""
-    share = 0.0
-    for task in tasks:
-        path = storage.local_path(task.file(SHARE))
-        if path and task.number not in results and os.path.exists(path):
-            with open(path) as file:
-                # The task may be writing it just now.
-                share += float(file.read() or 0)
-    return share
+    return sum(_share_of(task) for task in tasks if task.number not in results)
 
 
 def execute(root: str, step: Step, cluster: Cluster) -> Iterator[Progress]:
     """Run one step whose inputs are done; yields after every part. When it ends, step.json is there."""
     start = time.perf_counter()
-    out = folder(root, step)
-    inputs = {role: folder(root, s) for role, s in step.inputs.items()}
-    storage.remove_temporary(out)
-    parts = step.parts(inputs) if callable(step.parts) else step.parts
-    tasks = [Task(out, n, part, step.params, inputs) for n, part in enumerate(parts)]
+    tasks = _tasks(root, step)
     results: dict[int, dict[str, Any]] = {}
     so_far: Counts = {}
     yield Progress(step.name, 0, len(tasks), 0.0, so_far, 0.0)
@@ -188,18 +187,54 @@ def execute(root: str, step: Step, cluster: Cluster) -> Iterator[Progress]:
             so_far = merge(r["counts"] for r in results.values())
         share = (len(results) + _under_way(tasks, results)) / len(tasks)
         yield Progress(step.name, len(results), len(tasks), share, so_far, time.perf_counter() - start)
-    counts = [results[n]["counts"] for n in range(len(tasks))]
+    _finish(root, step, [results[n] for n in range(len(tasks))], time.perf_counter() - start)
+
+
+def together(
+    root: str, steps: Sequence[Step], cluster: Cluster, needs: Needs
+) -> Iterator[tuple[frozenset[int], dict[int, float]]]:
+    """Run several steps of one part each whose inputs are done, as many at a time as there is room for.
+
+    Yields now and then which of them are done, by their places, and how far those are that are under way. A step is
+    done as soon as it ends, whatever becomes of the others.
+    """
+    start = time.perf_counter()
+    tasks = [task for step in steps for task in _tasks(root, step)]
+    assert len(tasks) == len(steps), [step.name for step in steps]
+    done: set[int] = set()
+    for finished in cluster.map(_run_part, [(s.run, task) for s, task in zip(steps, tasks, strict=True)], needs):
+        if finished:
+            place, result = finished
+            _finish(root, steps[place], [result], time.perf_counter() - start)
+            done.add(place)
+        shares = {place: _share_of(task) for place, task in enumerate(tasks) if place not in done}
+        yield frozenset(done), {place: share for place, share in shares.items() if share}
+
+
+def _tasks(root: str, step: Step) -> list[Task]:
+    out = folder(root, step)
+    inputs = {role: folder(root, s) for role, s in step.inputs.items()}
+    storage.remove_temporary(out)
+    parts = step.parts(inputs) if callable(step.parts) else step.parts
+    return [Task(out, n, part, step.params, inputs) for n, part in enumerate(parts)]
+
+
+def _finish(root: str, step: Step, results: Sequence[Mapping[str, Any]], seconds: float) -> None:
+    """What comes after the parts: the step's own end, its times, and step.json, which says done."""
+    out = folder(root, step)
+    counts = [result["counts"] for result in results]
     if step.finish:
-        step.finish(Task(out, len(tasks), None, step.params, inputs), counts)
+        inputs = {role: folder(root, s) for role, s in step.inputs.items()}
+        step.finish(Task(out, len(results), None, step.params, inputs), counts)
     timing = {
-        "seconds": time.perf_counter() - start,
-        "task_seconds": sum(r["seconds"] for r in results.values()),
-        "stages": merge(r["stages"] for r in results.values()),
+        "seconds": seconds,
+        "task_seconds": sum(r["seconds"] for r in results),
+        "stages": merge(r["stages"] for r in results),
     }
     storage.write_json(f"{out}/timing.json", timing)
     storage.remove_temporary(out)
     # Markers and timings carry seconds; what is listed is what must be there, byte for byte the same on every run.
-    markers = {"timing.json", *(f"part-{n:05d}.json" for n in range(len(tasks)))}
+    markers = {"timing.json", *(f"part-{n:05d}.json" for n in range(len(results)))}
     files = {name: size for name, size in storage.list_folder(out).items() if name not in markers}
     manifest = {
         "step": step.name,

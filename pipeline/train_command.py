@@ -54,7 +54,7 @@ def train(
     SIGTERM leaves a checkpoint and exits with 143. On several GPUs: torchrun --nproc-per-node 8 -m pipeline.cli train
     with the same options.
     """
-    _need_torch()
+    need_torch()
     config = configuration.read(file, Run, overrides) if file else configuration.checked({}, Run, overrides, "train")
     for option, path, why in (("data", data, "mapped into memory"), ("out", out, "renamed into place")):
         if not storage.is_local(path):
@@ -90,7 +90,7 @@ def train(
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of the draw.")
 def sample(run_folder: str, prompt: str, most: int, temperature: float, top_k: int, seed: int) -> None:
     """Let the newest model of RUN (or the checkpoint RUN) go on with a text."""
-    _need_torch()
+    need_torch()
     if not math.isfinite(temperature):
         raise click.UsageError(f"--temperature is {temperature}; give a number from 0 on")
     if any("\ud800" <= letter <= "\udfff" for letter in prompt):
@@ -114,7 +114,7 @@ def sample(run_folder: str, prompt: str, most: int, temperature: float, top_k: i
 @click.option("--out", required=True, metavar="DIR", help="Where config.json, model.safetensors and the tokenizer go.")
 def export(run_folder: str, out: str) -> None:
     """Write the newest model of RUN (or the checkpoint RUN) as Hugging Face's LlamaForCausalLM loads it."""
-    _need_torch()
+    need_torch()
     from trainer.llama import export as export_llama
     from trainer.saved import find
 
@@ -170,6 +170,6 @@ def _show_result(screen: Console, result: dict[str, Any], out: str) -> None:
     screen.print(f"Losses: {out}/loss.png  Model: {out}/checkpoints", highlight=False, markup=False, soft_wrap=True)
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
     if importlib.util.find_spec("torch") is None:
         raise RecipeError('this needs torch; install it with: pip install "crawlmill[train]"')

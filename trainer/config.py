@@ -20,6 +20,11 @@ class Model(Strict):
     Unsaid, `heads` are of 64, or of 32 below a width of 256; `kv_heads` are as many (fewer share keys and values);
     `hidden`, the width inside SwiGLU, is 8/3 of the width in steps of 32, which gives its three matrices the weights of
     a plain MLP's two. `tied` shares the embedding with the output layer.
+
+    `base_width` is the width at which the learning rate was found: matrices inside the blocks are then drawn and
+    trained, and logits scaled, such that it is right at this width too (muP, arXiv:2203.03466, table 8). Scores of
+    attention are scaled as ever, so heads are to be of one width at all widths; unsaid, they are as wide as those of a
+    model of `base_width`.
     """
 
     layers: Count = 4
@@ -29,6 +34,7 @@ class Model(Strict):
     kv_heads: Count | None = None
     hidden: Count | None = None
     tied: bool = False
+    base_width: Count | None = None
 
     @model_validator(mode="after")
     def _sizes_divide(self) -> Self:
@@ -42,7 +48,9 @@ class Model(Strict):
 
     @property
     def query_heads(self) -> int:
-        return self.heads or max(1, self.width // (64 if self.width >= 256 else 32))
+        base = self.base_width or self.width
+        head_width = base // max(1, base // (64 if base >= 256 else 32))
+        return self.heads or max(1, self.width // head_width)
 
     @property
     def key_heads(self) -> int:

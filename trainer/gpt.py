@@ -20,7 +20,8 @@ NORM_EPS = 1e-6  # Llama 1
 
 @dataclass(frozen=True, slots=True)
 class GPTConfig:
-    """Sizes of the model. `hidden` is the width inside SwiGLU; `tied` shares the embedding with the output layer."""
+    """Sizes of the model. `hidden` is the width inside SwiGLU; `tied` shares the embedding with the output layer;
+    `base_width` is the width whose learning rate is to be right here, None for this one (see `GPT`)."""
 
     vocabulary: int
     layers: int
@@ -30,6 +31,12 @@ class GPTConfig:
     context: int
     hidden: int
     tied: bool = True
+    base_width: int | None = None
+
+    @property
+    def width_ratio(self) -> float:
+        """Times as wide as the model that the learning rate was found for."""
+        return self.width / (self.base_width or self.width)
 
     def __post_init__(self) -> None:
         if min(self.heads, self.kv_heads) < 1:
@@ -109,11 +116,20 @@ class Block(nn.Module):
         return out
 
 
+def is_hidden(name: str) -> bool:
+    """Whether this weight of a `GPT` is a matrix from width to width, or to and from SwiGLU's."""
+    return name.startswith("blocks.") and not name.endswith("norm.weight")
+
+
 class GPT(nn.Module):
     """Weights are drawn from torch's global generator: seed it first.
 
     With `recompute` a block's activations are not kept but computed again when gradients are: about a third more work
     for a fraction of the memory, and the same numbers.
+
+    r times as wide as `base_width` (muP, Yang et al. 2022, arXiv:2203.03466, table 8): the sums over the width inside
+    blocks have r times as many terms, which their updates agree on and their first values do not, so these are drawn
+    smaller by sqrt(r) and trained with 1/r of the learning rate (`trainer/optimizer.py`); logits are 1/r of the sums.
     """
 
     cos: Tensor
@@ -130,6 +146,8 @@ class GPT(nn.Module):
             if weight.ndim == 2:
                 # Each block adds to the residual twice; the sum keeps its size with depth (GPT-2).
                 std = INIT_STD / math.sqrt(2 * config.layers) if name.endswith("out.weight") else INIT_STD
+                if is_hidden(name):
+                    std /= math.sqrt(config.width_ratio)
                 nn.init.normal_(weight, std=std)
         if config.tied:
             self.head.weight = self.embedding.weight
@@ -148,7 +166,11 @@ class GPT(nn.Module):
                 x = checkpoint(block, x, cos, sin, use_reentrant=False, preserve_rng_state=False)
             else:
                 x = block(x, cos, sin)
-        logits: Tensor = self.head(self.norm(x))
+        x = self.norm(x)
+        if self.config.width_ratio != 1:
+            # Fewer numbers than the logits, and the same product.
+            x = x / self.config.width_ratio
+        logits: Tensor = self.head(x)
         return logits
 
     def parameters_count(self) -> int:

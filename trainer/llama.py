@@ -34,7 +34,10 @@ def export(checkpoint: Checkpoint, tokenizer: Path, out: str) -> None:
     """Write the folder, `config.json` last, since nothing loads it without."""
     model = model_of(checkpoint)
     state = checkpoint.state
-    tensors = {theirs(name): tensor for name, tensor in checkpoints.weights(model).items()}
+    weights = checkpoints.weights(model)
+    # Not into the output layer, which may be the embedding too.
+    weights["norm.weight"] = weights["norm.weight"] / model.config.width_ratio
+    tensors = {theirs(name): tensor for name, tensor in weights.items()}
     storage.write_bytes(storage.join(out, "model.safetensors"), save(tensors, {"format": "pt"}))
     storage.write_bytes(storage.join(out, tokenizer.name), tokenizer.read_bytes())
     # transformers reads a SentencePiece model without its normaliser, and would give other ids without a word.

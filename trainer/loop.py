@@ -6,6 +6,7 @@ at a time, in one process or in several.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from trainer.batches import Batches
+from trainer.batches import BatchSource
 from trainer.config import Training
 from trainer.gpt import GPT, GPTConfig
+from trainer.guard import DivergedError
 from trainer.optimizer import adamw, learning_rate
 from trainer.world import World
 
@@ -28,7 +30,7 @@ class Loop:
     shared out.
     """
 
-    def __init__(self, config: Training, vocabulary: int, batches: Batches, world: World) -> None:
+    def __init__(self, config: Training, vocabulary: int, batches: BatchSource, world: World) -> None:
         self.config, self.batches, self.world = config, batches, world
         self.model = GPT(gpt_config(config, vocabulary), config.recompute).to(world.device)
         self.optimizer = adamw(self.model, config.optimizer)
@@ -68,17 +70,32 @@ class Loop:
         return summed, norm.item()
 
     def rate(self) -> float:
-        """The learning rate of the next update."""
+        """The learning rate of the next update, at `model.base_width`."""
         config = self.config
         return config.optimizer.learning_rate * learning_rate(self.step, config.steps, config.schedule)
 
     def update(self) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate()
+            group["lr"] = self.rate() * group["scale"]
         self.optimizer.step()
         self.step += 1
         self.tokens += self.config.batch * self.config.model.context
         self.leave_out()
+
+    def losses(self, until: int) -> Iterator[float]:
+        """Take the steps before step `until`; each one's loss, in nats a token, comes out after its update.
+
+        Raises `DivergedError` naming the step whose loss or gradient is no finite number.
+        """
+        while self.step < until:
+            loss, norm = self.gradient()
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise DivergedError(
+                    f"training diverged at step {self.step}: loss {loss}, gradient norm {norm}. "
+                    f"Lower the learning rate ({self.config.optimizer.learning_rate})"
+                )
+            self.update()
+            yield loss
 
     def leave_out(self) -> None:
         """Forget the gradient."""
@@ -128,4 +145,5 @@ def gpt_config(config: Training, vocabulary: int) -> GPTConfig:
         model.context,
         model.mlp_width,
         model.tied,
+        model.base_width,
     )

@@ -7,7 +7,7 @@ same bits, and a run whose loss is no number any more ends in an error, not in a
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mixtures.token_shards import TokenShards
@@ -59,7 +59,7 @@ def train_proxy(
     with reproducible(seed):
         loop = Loop(config, shards.manifest.vocabulary_size, batches, world)
         losses: list[float] = []
-        for loss in _losses(loop):
+        for loss in loop.losses(config.steps):
             if progress is not None:
                 progress(len(losses), loss)
             losses.append(loss)
@@ -81,16 +81,3 @@ def train_proxy(
         unigram=validate(shards, unigram_nats(counts)),
         seconds=time.perf_counter() - started,
     )
-
-
-def _losses(loop: Loop) -> Iterator[float]:
-    """Take all the steps; each one's loss, in nats per token, comes out after its update."""
-    while loop.step < loop.config.steps:
-        loss, norm = loop.gradient()
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise DivergedError(
-                f"training diverged at step {loop.step}: loss {loss}, gradient norm {norm}. "
-                f"Lower the learning rate ({loop.config.optimizer.learning_rate})"
-            )
-        loop.update()
-        yield loss

@@ -12,16 +12,16 @@ import torch
 
 
 @contextlib.contextmanager
-def reproducible(seed: int) -> Iterator[None]:
-    """Fix all of them for the block, and put them back as they were."""
+def reproducible(seed: int, threads: int | None = None) -> Iterator[None]:
+    """Fix all of them for the block, and put them back as they were; `threads` are all cores unless said."""
     switches: Any = torch.utils.deterministic
-    threads, mode, fill = (
+    before, mode, fill = (
         torch.get_num_threads(),
         torch.get_deterministic_debug_mode(),
         switches.fill_uninitialized_memory,
     )
     try:
-        torch.set_num_threads(os.cpu_count() or 1)
+        torch.set_num_threads(threads or os.cpu_count() or 1)
         torch.use_deterministic_algorithms(True)
         # It only makes reads of uninitialised memory show, and costs 5 % of a step.
         switches.fill_uninitialized_memory = False
@@ -30,6 +30,6 @@ def reproducible(seed: int) -> Iterator[None]:
             torch.default_generator.manual_seed(seed)
             yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
         torch.set_deterministic_debug_mode(mode)
         switches.fill_uninitialized_memory = fill

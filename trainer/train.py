@@ -127,10 +127,10 @@ def _of_another_run(told: dict[str, Any]) -> Checkpoint:
             f"shards are {told['tokenizer_sha256'][:12]}'s: the same ids mean other tokens"
         )
     differ = [
-        f"model.{key}: {there['config']['model'][key]!r} there, {value!r} here"
+        f"model.{key}: {there['config']['model'].get(key)!r} there, {value!r} here"
         for key, value in told["config"]["model"].items()
         # The model has no weights for places.
-        if key != "context" and there["config"]["model"][key] != value
+        if key != "context" and there["config"]["model"].get(key) != value
     ]
     if differ:
         raise RecipeError("\n  ".join([f"{begun.folder} is of another model; give the same:", *differ]))
@@ -150,6 +150,8 @@ def _same_place(there: dict[str, Any], told: dict[str, Any]) -> bool:
 
 def _check_same(path: Path, told: dict[str, Any]) -> None:
     before = storage.read_json(str(path))
+    # A key that is newer than the run has its default there.
+    before["config"] = Run.model_validate(before["config"]).model_dump()
     differ = [
         f"{key}: {before[key]!r} there, {told[key]!r} here"
         for key in ("seed", "start", "data", "vocabulary_size", "tokenizer_sha256")

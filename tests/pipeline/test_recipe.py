@@ -9,6 +9,7 @@ from corpus.strict import RecipeError
 from filters.rules import FAMILIES
 from pipeline.dedup_recipe import Containment, DedupOverSources, Lines, MinHash
 from pipeline.graph import steps_of
+from pipeline.proxies_recipe import Proxies, Verify
 from pipeline.recipe import (
     Dedup,
     JsonlSource,
@@ -21,6 +22,7 @@ from pipeline.recipe import (
     WarcSource,
     load,
 )
+from pipeline.scaling_recipe import Runs, Scaling
 from trainer.config import Run
 
 ROOT = Path(__file__).parents[2]
@@ -172,6 +174,10 @@ def test_every_rule_and_key_is_in_the_docs() -> None:
         Mixture,
         Tokens,
         Tokenizer,
+        Proxies,
+        Verify,
+        Scaling,
+        Runs,
         Recipe,
     ):
         for key in model.model_fields:

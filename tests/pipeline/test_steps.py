@@ -2,6 +2,7 @@ import itertools
 import json
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from corpus import storage
 from pipeline import steps
-from pipeline.cluster import Cluster
+from pipeline.cluster import Cluster, Needs
 from pipeline.steps import Counts, Step, Task
 
 
@@ -139,3 +140,64 @@ def test_ray_gives_the_same_and_survives_a_killed_worker(tmp_path: Path) -> None
             list(steps.execute(str(tmp_path), broken, cluster))
     assert (tmp_path / "ray/killed").exists()
     assert steps.counts_of(str(tmp_path), killed)["seen"] == [1, 2, 3]
+
+
+def one(task: Task) -> Counts:
+    """A step of one part: leaves a file, and says how far it is on the way."""
+    task.report(0.5)
+    if task.params["number"] == 2 and "mended" in task.params and not storage.exists(task.params["mended"]):
+        raise ValueError("number two is broken")
+    storage.write_bytes(task.file(".txt"), str(task.params["number"]).encode())
+    return {"number": task.params["number"]}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_steps_of_one_part_run_together_and_each_is_done_when_it_ends(tmp_path: Path, workers: int) -> None:
+    wanted = [Step("one", one, {"number": number}) for number in range(5)]
+    with Cluster(workers) as cluster:
+        heard = [(done, shares) for done, shares in steps.together(str(tmp_path), wanted, cluster, Needs(cores=2))]
+    assert heard[-1] == ({0, 1, 2, 3, 4}, {})
+    assert all(before <= after for (before, _), (after, _) in itertools.pairwise(heard))
+    assert [steps.counts_of(str(tmp_path), step) for step in wanted] == [{"number": n} for n in range(5)]
+    assert steps.stale(str(tmp_path), wanted) == []
+
+
+def test_what_ended_before_one_fails_is_done_and_is_not_run_again(tmp_path: Path) -> None:
+    mended = tmp_path / "mended"
+    wanted = [Step("one", one, {"number": number, "mended": str(mended)}) for number in range(4)]
+    with Cluster(0) as cluster, pytest.raises(ValueError, match="number two is broken"):
+        list(steps.together(str(tmp_path), wanted, cluster, Needs()))
+    assert steps.stale(str(tmp_path), wanted) == wanted[2:]
+    mended.touch()
+    with Cluster(0) as cluster:
+        list(steps.together(str(tmp_path), wanted[2:], cluster, Needs()))
+    assert steps.stale(str(tmp_path), wanted) == []
+
+
+def waiting(task: Task) -> Counts:
+    """Says that it is half done, and goes on when it is told to."""
+    task.report(0.5)
+    while not storage.exists(task.params["told"]):
+        time.sleep(0.05)
+    return {}
+
+
+def test_how_far_a_step_is_can_be_seen_while_it_is_under_way(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with Cluster(1) as cluster:
+        for done, shares in steps.together(
+            str(tmp_path), [Step("waiting", waiting, {"told": str(told)})], cluster, Needs()
+        ):
+            if shares:
+                assert (done, shares) == (frozenset(), {0: 0.5})
+                told.touch()
+    assert told.exists()
+    assert done == {0}
+
+
+@pytest.mark.parametrize(("needs", "kind"), [(Needs(cores=3), "3 CPUs and Ray's largest machine has 2"), (Needs(gpus=0.5), "0.5 GPUs")])
+def test_a_task_that_takes_more_than_there_is_is_refused_and_not_waited_for(
+    tmp_path: Path, needs: Needs, kind: str
+) -> None:
+    with Cluster(2) as cluster, pytest.raises(ValueError, match=kind):
+        list(steps.together(str(tmp_path), [Step("one", one, {"number": 0})], cluster, needs))
