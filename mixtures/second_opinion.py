@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtures.choice import Interval
+
 Array = NDArray[np.float64]
 
 # How sure it must be, in standard errors of the difference.
@@ -38,13 +40,14 @@ class SecondOpinion:
 
 
 def second_opinion(
-    shares: Array, objective: Array, chosen: Array, natural: Array, gains: Mapping[str, float]
+    shares: Array, objective: Array, chosen: Array, natural: Array, gains: Mapping[str, Interval]
 ) -> SecondOpinion:
     """Ask a Gaussian process fitted to `shares`, float64[runs, sources], and `objective`, float64[runs].
 
     `gains` are what the laws expect of `chosen` less what they expect of `natural` and of the `best observed` run. The
-    process disagrees where it expects more by two standard errors of that difference, and so much that chosen is the
-    worse one. `ValueError` if the objective is the same in all runs.
+    process disagrees where it expects chosen to be the worse one, and by more than the laws do plus what the two are
+    unsure of together: the root of the sum of squares of its two standard errors and of the laws' interval's upper
+    part. `ValueError` if the objective is the same in all runs.
     """
     if np.ptp(objective) <= 1e-9 * np.abs(objective).max():
         raise ValueError(f"the objective is {objective[0]:g} in every run; a Gaussian process has nothing to learn")
@@ -56,9 +59,10 @@ def second_opinion(
     for place, (name, title) in enumerate({"natural": "natural", "best observed": "the best run"}.items(), start=1):
         difference = float(means[0] - means[place])
         variance = covariance[0, 0] + covariance[place, place] - 2 * covariance[0, place]
-        margin = DEVIATIONS * float(np.sqrt(max(variance, 0.0)))
-        said.append(f"{difference:+.4f} against {title} (laws: {gains[name]:+.4f}; two standard errors: {margin:.4f})")
-        disagrees.append(difference > max(gains[name] + margin, 0.0))
+        laws = gains[name]
+        margin = float(np.hypot(DEVIATIONS * np.sqrt(max(variance, 0.0)), laws.high - laws.value))
+        said.append(f"{difference:+.4f} against {title} (laws: {laws.value:+.4f}; apart by chance: {margin:.4f})")
+        disagrees.append(difference > max(laws.value + margin, 0.0))
     why = f"the Gaussian process expects of the chosen mixture {' and '.join(said)}"
     return SecondOpinion(expected[0], expected[1], expected[2], any(disagrees), why)
 

@@ -14,7 +14,7 @@ from mixtures.verdict import Comparison, Losses, NoIntervalError, compare
 from pipeline import ablation
 from pipeline.ablation import RECIPE, Variant
 from pipeline.proxies import Study
-from pipeline.proxies_report import Ablation
+from pipeline.proxies_schema import Ablation
 
 Line = Mapping[str, Any]
 NO_TARGETS = (

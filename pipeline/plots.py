@@ -15,11 +15,13 @@ from markupsafe import Markup
 
 # A phone's width, so that text there has its own size. Names of lines stand in the margin to the right.
 WIDTH, HEIGHT = 340, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 8, 40
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 8, 40  # LEFT is the least
 NAMES = 54
 ROOM = 0.05
 TICKS = 5
-NARROW = 34  # from one tick's words to the next on the lower axis
+NARROW = 34  # from one tick's words to the next on the lower axis, at least
+CHARACTER = 6.5  # of a tick's words, in most fonts
+BESIDE = 22  # for the label of the axis and the room around it
 LINE = 13  # from one line of text to the next
 RADIUS = 3.5
 
@@ -68,8 +70,10 @@ def chart(series: Sequence[Series], x: Axis, y: Axis, words: str) -> Markup:
     if not xs:
         raise ValueError(f"there is nothing to plot of {words}; leave the plot out")
     named = any(one.kind == "line" and one.name for one in series)
-    across = _scale(xs, LEFT, WIDTH - (NAMES if named else RIGHT), x.log)
     up = _scale(ys, HEIGHT - BOTTOM, TOP, y.log)
+    longest = max(len(y.text(value)) for value in ticks(up.low, up.high, y.log))
+    left = max(LEFT, BESIDE + CHARACTER * longest)
+    across = _scale(xs, left, WIDTH - (NAMES if named else RIGHT), x.log)
     svg = ElementTree.Element("svg", {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "aria-label": words})
     _axes(svg, across, up, x, y)
     for one in series:
@@ -100,14 +104,20 @@ def percent(value: float, low: float, high: float) -> float:
 
 
 def short(number: float) -> str:
-    """Three digits and a unit: 1.25 M, 340 k; powers of ten from 10^15 on, as FLOPs are written."""
+    """Sizes and tokens in three digits and a unit: 1.25 M, 340 k; powers of ten from 10^15 on."""
     if number >= 1e15:
-        return f"{number:.3g}".replace("e+", "e")
+        return power(number)
     for unit, name in ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")):
         # What rounds to a thousand of a unit is one of the next.
         if number >= unit * 0.9995:
             return f"{number / unit:.3g}{name}"
     return f"{number:.3g}"
+
+
+def power(number: float) -> str:
+    """FLOPs and ratios in three digits: 3.2e17, and 450 where no power of ten is needed."""
+    digits, _, exponent = f"{number:.3g}".partition("e")
+    return f"{digits}e{int(exponent)}" if exponent else digits
 
 
 def ticks(low: float, high: float, log: bool = False) -> list[float]:
@@ -143,8 +153,9 @@ def _axes(svg: ElementTree.Element, across: _Scale, up: _Scale, x: Axis, y: Axis
     for value in ticks(across.low, across.high, x.log):
         at = across.place(value)
         _line(svg, at, bottom, at, bottom + 4)
-        if at - last >= NARROW:
-            _text(svg, at, bottom + 16, x.text(value), "middle")
+        words = x.text(value)
+        if at - last >= max(NARROW, CHARACTER * (len(words) + 1)):
+            _text(svg, at, bottom + 16, words, "middle")
             last = at
     _line(svg, across.start, bottom, across.end, bottom)
     _text(svg, (across.start + across.end) / 2, HEIGHT - 6, x.label, "middle")

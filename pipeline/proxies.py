@@ -19,7 +19,7 @@ from mixtures.proposals import Proposal
 from pipeline import trials
 from pipeline.cluster import Cluster, Needs
 from pipeline.pool import Pool, pool_of, unique_tokens
-from pipeline.proxies_recipe import Proxies
+from pipeline.proxies_recipe import Proxies, same_mixture
 from pipeline.recipe import Recipe
 from pipeline.run import run_steps
 from pipeline.steps import Progress, Step
@@ -119,7 +119,7 @@ def propose(study: Study) -> list[Proposal]:
     asked = plan.wanted(study.unique, study.recipe.mixture)
     named = {"recipe": asked, **proxies.mixtures}
     # The recipe's own may be one of those that have a name already.
-    if any(_same(asked, shares) for shares in proxies.mixtures.values()):
+    if any(same_mixture(asked, shares) for shares in proxies.mixtures.values()):
         named = dict(proxies.mixtures)
     found = proposals.proposals(
         study.unique,
@@ -154,11 +154,6 @@ def _refuse_hopeless(study: Study, mixtures: Sequence[Proposal]) -> None:
                 )
 
 
-def _same(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    of_one, of_other = sum(one.values()), sum(other.values())
-    return all(abs(one[s] / of_one - other.get(s, 0.0) / of_other) < proposals.SAME for s in one)
-
-
 def trials_of(study: Study, mixtures: Sequence[Proposal]) -> list[Planned]:
     """A trial of each: all of one seed, so that they begin with the same weights and differ in the mixture alone."""
     return [study.trial(m.name, study.proxies.training, m.shares, study.recipe.seed) for m in mixtures]
@@ -184,6 +179,12 @@ def lines(study: Study, planned: Sequence[Planned]) -> list[dict[str, Any]]:
     weights = study.proxies.weights_of(study.measured)
     found = [trials.result_of(study.root, each) for each in planned]
     return [{**line, "objective": objective(line, weights)} for line in found]
+
+
+def outcome(study: Study, planned: Planned) -> str:
+    """What a trial that is done came to, in words."""
+    (line,) = lines(study, [planned])
+    return f"diverged: {line['diverged']}" if line["diverged"] else f"weighted loss {line['objective']:.4f}"
 
 
 def objective(line: Mapping[str, Any], weights: Mapping[str, float]) -> float | None:

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from mixtures import choice, law, verdict
 from mixtures.proposals import RANDOM, Proposal
 from mixtures.second_opinion import second_opinion
+from pipeline.plots import short
 from pipeline.proxies import Study
 from pipeline.proxies_recipe import WEIGHTED
+from pipeline.proxies_schema import BEST
 
 DRAWS = 200
 # Fewer rows than this are no sample of a source.
 FEW = 8
 # Weights of a model below which proxies are known to rank poorly.
 SMALL = 15_000_000
-BEST = "best observed"
 
 Line = Mapping[str, Any]
 Vector = NDArray[np.float64]
@@ -59,9 +60,8 @@ def fit(study: Study, mixtures: Sequence[Proposal], lines: Sequence[Line]) -> di
         kl=study.proxies.kl,
     )
     natural = next(mixture.shares for mixture in mixtures if mixture.name == "natural")
-    gains = {name: each.value for name, each in chosen.gain.items()}
     point = np.array([chosen.shares[source].value for source in sources])
-    opinion = second_opinion(shares, losses @ weights, point, _vector(natural, sources), gains)
+    opinion = second_opinion(shares, losses @ weights, point, _vector(natural, sources), chosen.gain)
     return {
         "laws": {
             target: {"floor": own.floor, "slopes": dict(zip(sources, map(float, own.slopes), strict=True))}
@@ -142,8 +142,8 @@ def warnings(study: Study, lines: Sequence[Line]) -> list[str]:
     parameters = max((line["parameters"] for line in lines), default=0)
     if 0 < parameters < SMALL:
         said.append(
-            f"proxies of {parameters / 1e6:.1f} M parameters rank mixtures poorly for real models (below about 15 M; "
-            "RegMix's and our own fits): this shows how it goes, and what holds at this size"
+            f"proxies of at most {short(parameters)} parameters rank mixtures poorly for real models (below about "
+            "15 M): this shows how it goes, and what holds at this size"
         )
     return said
 

@@ -44,7 +44,7 @@ class Session:
     def run(self, planned: Sequence[Planned]) -> list[dict[str, Any]]:
         """Run trials that are not done; the lines of all of them."""
         study = self.study
-        with TrialsTable(self.screen, lambda each: trials.result_of(study.root, each)) as show:
+        with TrialsTable(self.screen, lambda each: proxies.outcome(study, each)) as show:
             trials.run(study.root, planned, self.cluster, study.needs, show)
         return proxies.lines(study, planned)
 
@@ -130,6 +130,6 @@ def show_written(working: Session, found: Found) -> None:
     page = proxies_result.write(working.study, found)
     for table in proxies_tables.tables(working.study, found):
         working.screen.print(table)
-    for warning in proxies_analysis.warnings(working.study, [*found.lines, *found.verified]):
+    for warning in proxies_result.warnings(working.study, found):
         working.screen.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     working.screen.print(f"Report: {page}", highlight=False, soft_wrap=True)

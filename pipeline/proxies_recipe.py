@@ -4,6 +4,8 @@ What goes in: the recipe's `proxies`. What stays true: whatever can be known to 
 refused here, with its key.
 """
 
+import itertools
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -11,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from corpus.strict import Count, Strict, unknown
 from mixtures.mixture import Weight
-from mixtures.proposals import RANDOM
+from mixtures.proposals import RANDOM, SAME, default_count
 from mixtures.targets import Target
 from trainer.config import Fraction, Training
 
@@ -57,6 +59,17 @@ class Proxies(Strict):
 
     def check(self, sources: list[str]) -> None:
         """Raises for names that are none of `sources` or targets, and for names that are both."""
+        if self.floor * len(sources) > 1:
+            raise _error(f"proxies.floor: {self.floor:g} for each of {len(sources)} sources is more than 1 in all")
+        tried = len(RESERVED) - 1 + len(self.mixtures)
+        if self.trials and len(sources) > 1 and self.trials + tried < len(sources) + 2:
+            raise _error(
+                f"proxies.trials: {self.trials} and {tried} others are too few for a law of {len(sources)} sources; "
+                f"give at least {len(sources) + 2 - tried}, better {default_count(len(sources))}"
+            )
+        for (one, shares), (other, others) in itertools.combinations(self.mixtures.items(), 2):
+            if same_mixture(shares, others):
+                raise _error(f"proxies.mixtures: {one} and {other} are the same; leave one out")
         if WEIGHTED in [*sources, *self.targets]:
             raise _error(f'"{WEIGHTED}" is what the weighted sum of all targets is called; give another name')
         for training, key in ((self.training, "training"), (self.larger(), "verify.larger")):
@@ -107,6 +120,13 @@ class Proxies(Strict):
             }
         )
         return self.training.model_copy(update={"model": wider})
+
+
+def same_mixture(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Whether two mixtures' shares, in any scale, are the same."""
+    of_one, of_other = sum(one.values()) or 1.0, sum(other.values()) or 1.0
+    sources = {*one, *other}
+    return all(abs(one.get(s, 0.0) / of_one - other.get(s, 0.0) / of_other) < SAME for s in sources)
 
 
 def _error(text: str) -> PydanticCustomError:

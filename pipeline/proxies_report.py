@@ -7,13 +7,14 @@ accuracies; every plot stands beside the numbers it draws; what was not done has
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.plots import Axis, Series, chart, percent, span
+from pipeline.proxies_schema import BEST, Ablation, Answered, Chosen, Compared, Result, Trial, Validated
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("pipeline", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -21,148 +22,27 @@ ENVIRONMENT = Environment(
 Z95 = 1.959964
 
 
-class Compared(TypedDict):
-    """Chosen minus `baseline` at one size of model, in the objective's unit: below 0 chosen is better.
-
-    Where there is no interval, the three numbers are None and `reason` says why.
-    """
-
-    size: str
-    baseline: str
-    mean: float | None
-    low: float | None
-    high: float | None
-    seeds: int
-    word: str
-    reason: NotRequired[str]
-
-
-class Verification(TypedDict):
-    """`words` go on after "The chosen mixture is"."""
-
-    accepted: bool
-    words: str
-    comparisons: list[Compared]
-
-
-class Chosen(TypedDict):
-    """Shares with 95 % intervals, epochs of the target run; the predicted objective, KL to natural in nats.
-
-    `gain` is expected of chosen minus natural and minus the best observed trial, with its interval.
-    """
-
-    best_observed: str
-    gain: dict[str, Sequence[float]]
-    shares: dict[str, float]
-    intervals: dict[str, Sequence[float]]
-    epochs: dict[str, float]
-    predicted: float
-    predicted_interval: Sequence[float]
-    kl: float
-
-
-class Answered(TypedDict):
-    """Of `items` multiple-choice questions `right`; `chance` is the share that guessing gets."""
-
-    right: float
-    items: int
-    chance: NotRequired[float]
-
-
-class Trial(TypedDict):
-    """One run. `targets` are lower for better; `diverged` is the message of one that has none."""
-
-    trial: str
-    name: str
-    shares: dict[str, float]
-    seed: int
-    parameters: int
-    tokens: int
-    targets: dict[str, float]
-    accuracy: dict[str, Answered]
-    final_loss: float | None
-    diverged: str | None
-    objective: float | None
-    seconds: float | None
-
-
-class Slopes(TypedDict):
-    """A target's law, floor + exp(slopes . shares)."""
-
-    floor: float
-    slopes: dict[str, float]
-
-
-class Validated(TypedDict):
-    """Of a target: the error of predicting each trial by the others, beside how far the trials are spread."""
-
-    rmse: float
-    spread: float
-    rank_correlation: float
-    observed: list[float]
-    predicted: list[float]
-
-
-class Opinion(TypedDict):
-    """What a Gaussian process has to say of the laws' choice."""
-
-    disagrees: bool
-    words: str
-
-
-class Ablation(TypedDict):
-    """With `name` minus without, at `tokens` each."""
-
-    name: str
-    mean: float
-    low: float
-    high: float
-    word: str
-    tokens: int
-
-
-class Result(TypedDict):
-    """All that the page shows. Shares and `caps` by source; weights and `units` ("bits per byte") by target.
-
-    `trials` are those that laws are fitted to, `verification` the runs behind the verdict's comparisons.
-    """
-
-    verdict: Verification | None
-    sources: list[str]
-    natural: dict[str, float]
-    chosen: Chosen | None
-    references: dict[str, dict[str, float]]
-    caps: dict[str, float]
-    targets: list[str]
-    weights: dict[str, float]
-    units: dict[str, str]
-    trials: list[Trial]
-    verification: list[Trial]
-    laws: dict[str, Slopes] | None
-    cross_validation: dict[str, Validated] | None
-    second_opinion: Opinion | None
-    ablations: list[Ablation]
-    warnings: list[str]
-    config: Mapping[str, Any]
-
-
 def render(result: Result) -> str:
     """The page for a result: the same result, the same bytes."""
-    compared = result["verdict"]["comparisons"] if result["verdict"] else []
     trials = sorted(result["trials"], key=lambda trial: (trial["objective"] is None, trial["objective"] or 0.0))
     return ENVIRONMENT.get_template("proxies_report.html.j2").render(
         title="Mixture by proxy runs",
         result=result,
         verdict=_verdict(result),
         shares=_shares(result),
+        references={name: shares for name, shares in result["references"].items() if name != "natural"},
+        expected=_expected(result["chosen"]) if result["chosen"] else [],
         trials=trials,
+        units=_units(result),
         scatters=_scatters(
             result["cross_validation"] or {}, [t["name"] for t in result["trials"] if not t["diverged"]]
         ),
         slopes=_slopes(result),
-        forest=_forest(compared),
+        forest=_forest(_compared(result)),
         ablations=_forest(result["ablations"]),
-        accuracies=_accuracies([*result["trials"], *result["verification"]]),
+        # Of a mixture that is in both, the seeds that the others have too.
+        accuracies=_accuracies(answering := result["verification"] or result["trials"]),
+        cut=_cut(answering),
         warnings=result["warnings"],
         config=yaml.safe_dump(dict(result["config"]), sort_keys=False, allow_unicode=True),
     )
@@ -175,6 +55,29 @@ def _verdict(result: Result) -> str:
         return "A mixture is chosen; whether it is better than the natural one, nobody has measured yet."
     done = sum(1 for trial in result["trials"] if not trial["diverged"])
     return f"No mixture is chosen yet: {done} trials are done, and no law is fitted to them."
+
+
+def _expected(chosen: Chosen) -> list[tuple[str, Sequence[float]]]:
+    """What the laws expect of chosen against others: the others in words, and value, low and high."""
+    best = f"the best observed trial, {chosen['best_observed']}"
+    return [(best if other == BEST else other, gain) for other, gain in chosen["gain"].items()]
+
+
+def _compared(result: Result) -> list[Compared]:
+    """The verdict's comparisons; the best observed trial by its name too."""
+    compared = result["verdict"]["comparisons"] if result["verdict"] else []
+    best = f"{BEST} ({result['chosen']['best_observed']})" if result["chosen"] else BEST
+    return [{**row, "baseline": best if row["baseline"] == BEST else row["baseline"]} for row in compared]
+
+
+def _units(result: Result) -> str:
+    """What the targets are in, and which in what where that is not one for all."""
+    targets: dict[str, list[str]] = {}
+    for target in result["targets"]:
+        targets.setdefault(result["units"][target], []).append(target)
+    if len(targets) == 1:
+        return next(iter(targets))
+    return "; ".join(f"{unit} ({', '.join(names)})" for unit, names in targets.items())
 
 
 def _shares(result: Result) -> list[dict[str, Any]]:
@@ -261,6 +164,12 @@ def _accuracies(trials: Sequence[Trial]) -> list[dict[str, Any]]:
         row = {"set": name, "parameters": parameters, "mixture": mixture, "seeds": len(answers), "items": items}
         rows.append({**row, "share": share, "low": low, "high": high, "chance": answers[0].get("chance")})
     return rows
+
+
+def _cut(trials: Sequence[Trial]) -> dict[str, int]:
+    """By set, of how many answers the query was cut, where there are such: the same in every trial."""
+    cut = {name: answered.get("cut", 0) for trial in trials for name, answered in trial["accuracy"].items()}
+    return {name: answers for name, answers in sorted(cut.items()) if answers}
 
 
 def wilson(share: float, items: int) -> tuple[float, float]:

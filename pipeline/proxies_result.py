@@ -14,7 +14,7 @@ import yaml
 from corpus import storage
 from mixtures.proposals import RANDOM, Proposal
 from mixtures.targets import TextTarget
-from pipeline import proxies_analysis, proxies_report, trials
+from pipeline import proxies_analysis, proxies_report, proxies_schema, trials
 from pipeline.proxies import Study
 from pipeline.proxies_recipe import WEIGHTED
 from pipeline.trials import Planned
@@ -43,7 +43,7 @@ def write(study: Study, found: Found) -> str:
     storage.write_bytes(storage.join(folder, TRIALS), rows.encode())
     weights = storage.join(folder, MIXTURE)
     if found.fitted:
-        storage.write_bytes(weights, mixture_yaml(found.fitted["chosen"]).encode())
+        storage.write_bytes(weights, mixture_yaml(study, found.fitted["chosen"]).encode())
     elif storage.exists(weights):
         storage.remove(weights)
     return _write_result(folder, _result(study, found))
@@ -54,18 +54,20 @@ def is_fitted(study: Study) -> bool:
     return storage.exists(storage.join(study.root, FOLDER, MIXTURE))
 
 
-def mixture_yaml(chosen: Mapping[str, Any]) -> str:
-    """What the recipe's `mixture` is to say; shares in full, since a rounded one may be above its cap."""
+def mixture_yaml(study: Study, chosen: Mapping[str, Any]) -> str:
+    """The recipe's `mixture` with the chosen weights; in full, since a rounded one may be above its cap."""
+    assert study.recipe.mixture
     weights = {source: each["value"] for source, each in chosen["shares"].items()}
-    # Weights are multiplied by a temperature and leave to epochs what these take.
-    return yaml.safe_dump({"mixture": {"weights": weights, "temperature": None, "epochs": {}}}, sort_keys=False)
+    # Weights would be multiplied by a temperature, and leave to epochs what these take.
+    told = {"tokens": study.target_tokens, "weights": weights, "temperature": None, "epochs": {}}
+    return yaml.safe_dump({"mixture": {**study.recipe.mixture.model_dump(), **told}}, sort_keys=False)
 
 
 def show_ablations(study: Study) -> None:
     """Show ablations that were just written in a result that is there already."""
     folder = storage.join(study.root, FOLDER)
     if storage.exists(path := storage.join(folder, RESULT)):
-        result: proxies_report.Result = storage.read_json(path)
+        result: proxies_schema.Result = storage.read_json(path)
         _write_result(folder, {**result, "ablations": ablations(study)})
 
 
@@ -76,14 +78,14 @@ def ablations(study: Study) -> list[Any]:
     return list(found["ablations"]) if found.get("study") == study.key else []
 
 
-def _write_result(folder: str, result: proxies_report.Result) -> str:
+def _write_result(folder: str, result: proxies_schema.Result) -> str:
     page = storage.join(folder, "report.html")
     storage.write_bytes(page, proxies_report.render(result).encode())
     storage.write_json(storage.join(folder, RESULT), result)
     return page
 
 
-def _result(study: Study, found: Found) -> proxies_report.Result:
+def _result(study: Study, found: Found) -> proxies_schema.Result:
     fitted = found.fitted or {}
     total = sum(study.unique.values())
     return {
@@ -102,9 +104,16 @@ def _result(study: Study, found: Found) -> proxies_report.Result:
         "cross_validation": fitted.get("cross_validation"),
         "second_opinion": fitted.get("second_opinion"),
         "ablations": ablations(study),
-        "warnings": proxies_analysis.warnings(study, [*found.lines, *found.verified]),
-        "config": {"target_tokens": study.target_tokens, **study.proxies.model_dump(mode="json")},
+        "warnings": warnings(study, found),
+        "config": {**study.proxies.model_dump(mode="json"), "target_tokens": study.target_tokens},
     }
+
+
+def warnings(study: Study, found: Found) -> list[str]:
+    """What a reader has to know before he believes the rest."""
+    said = proxies_analysis.warnings(study, [*found.lines, *found.verified])
+    opinion = found.fitted["second_opinion"] if found.fitted else None
+    return [*said, *([f"a second opinion: {opinion['words']}"] if opinion and opinion["disagrees"] else [])]
 
 
 def _unit(study: Study, name: str) -> str:
@@ -115,7 +124,7 @@ def _unit(study: Study, name: str) -> str:
     return "bits per byte of the right answer" if target.measure == "answer" else "share answered wrongly"
 
 
-def _chosen(fitted: Mapping[str, Any]) -> proxies_report.Chosen:
+def _chosen(fitted: Mapping[str, Any]) -> proxies_schema.Chosen:
     chosen = fitted["chosen"]
     objective = chosen["objective"]["chosen"]
     return {
@@ -130,7 +139,7 @@ def _chosen(fitted: Mapping[str, Any]) -> proxies_report.Chosen:
     }
 
 
-def _trial(study: Study, planned: Planned, line: Mapping[str, Any]) -> proxies_report.Trial:
+def _trial(study: Study, planned: Planned, line: Mapping[str, Any]) -> proxies_schema.Trial:
     return {
         **{
             key: line[key]

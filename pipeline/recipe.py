@@ -101,6 +101,8 @@ class Recipe(Strict):
             raise PydanticCustomError("pair", "scaling needs mixture and tokens: it trains on their sources")
         if self.mixture:
             self.mixture.check(self.sources)
+            if (self.proxies or self.scaling) and not self.mixture.validation:
+                raise PydanticCustomError("pair", "mixture.validation: 0 holds nothing out to measure proxies on")
             if self.proxies:
                 self.proxies.check(self.mixture.mixed(self.sources))
             if self.scaling:

@@ -19,12 +19,12 @@ from mixtures.scaling_plan import Family, PlannedRun
 from mixtures.token_shards import TokenShards, read_manifest
 from pipeline import steps, trials
 from pipeline.cluster import Cluster, Needs
-from pipeline.plots import short
+from pipeline.plots import power, short
 from pipeline.pool import Pool, pool_of, unique_tokens
 from pipeline.recipe import Recipe
 from pipeline.run import run_steps
 from pipeline.scaling_recipe import Scaling
-from pipeline.scaling_report import Allocated
+from pipeline.scaling_schema import Allocated
 from pipeline.steps import Counts, Progress, Step, Task
 from pipeline.trials import Planned
 from trainer.config import Training
@@ -135,10 +135,10 @@ def train(task: Task) -> Counts:
     return {SCALING: run_horizons(pool, Texts((pool,)), trial, params["horizons"], params["warmup_steps"], task.report)}
 
 
-def last_of(root: str, planned: Planned) -> dict[str, Any]:
-    """What a run that is done came to at its longest."""
-    found: dict[str, Any] = steps.counts_of(root, planned.step)[SCALING]["horizons"][-1]
-    return found
+def outcome(study: Study, planned: Planned) -> str:
+    """What a run that is done came to at its longest, in words."""
+    last = steps.counts_of(study.root, planned.step)[SCALING]["horizons"][-1]
+    return f"diverged: {last['diverged']}" if last["diverged"] else f"loss {_loss(last['losses'], study.weights):.4f}"
 
 
 def lines(study: Study) -> list[dict[str, Any]]:
@@ -209,7 +209,7 @@ def short_of_text(study: Study, allocations: Sequence[Allocated]) -> list[str]:
         most = max(epochs, key=lambda source: epochs[source])
         if epochs[most] > 1:
             said.append(
-                f"for {each['flops']:.3g} FLOPs {short(each['tokens']['value'])} tokens are best if none repeats; "
+                f"for {power(each['flops'])} FLOPs {short(each['tokens']['value'])} tokens are best if none repeats; "
                 f"of this mixture they are {epochs[most]:,.1f} epochs of {most}"
             )
     return said

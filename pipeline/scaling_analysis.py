@@ -14,8 +14,9 @@ import numpy as np
 
 from mixtures import allocation, isoflop, scaling_law
 from mixtures.scaling_law import Points, ScalingLaw
-from pipeline.plots import short
-from pipeline.scaling_report import Allocated, Exponents, Point, Result, Unseen, interval
+from pipeline.plots import power, short
+from pipeline.scaling_report import interval
+from pipeline.scaling_schema import Allocated, Exponents, IsoFlop, Point, Result, Unseen
 
 # Beyond so many times the largest run a law is a guess (a rule of thumb, and the runs' own held-out error says more).
 FAR = 10.0
@@ -45,26 +46,17 @@ def analyse(
     seen = _as_points(used)
     law = scaling_law.fit(seen)
     resampled = scaling_law.bootstrap(seen, law, draws, seed)
-    factors = seen.compute / (seen.parameters * seen.tokens)
-    largest = int(np.argmax(seen.compute))
-    allocations = [
-        allocation.allocate(law, resampled, flops, float(seen.compute[largest]), per=float(factors[largest]))
-        for flops in sorted(target_flops)
-    ]
+    ranges: dict[str, Any] = {n: asdict(each) for n, each in allocation.parameter_intervals(law, resampled).items()}
+    allocated = _allocated(law, resampled, seen, target_flops)
     answered, unanswered = isoflop.isoflops(seen, law)
     unseen, no_unseen = _held_out(seen)
-    allocated: list[Allocated] = [asdict(each) for each in allocations]  # type: ignore[misc]
-    ranges: dict[str, Any] = {n: asdict(each) for n, each in allocation.parameter_intervals(law, resampled).items()}
     return {
         "unit": unit,
         "points": list(points),
         "law": {**ranges, "draws": draws},  # type: ignore[typeddict-item]
         "allocations": allocated,
         "held_out": unseen,
-        "isoflops": [
-            {**asdict(each), "parameters": each.parameters.tolist(), "losses": each.losses.tolist()}  # type: ignore[typeddict-item]
-            for each in answered
-        ],
+        "isoflops": [_parabola(each) for each in answered],
         "unanswered": [asdict(each) for each in unanswered],  # type: ignore[misc]
         "exponents": _exponents(answered),
         "warnings": [
@@ -77,6 +69,22 @@ def analyse(
         ],
         "config": dict(config),
     }
+
+
+def _allocated(
+    law: ScalingLaw, resampled: Sequence[ScalingLaw], seen: Points, target_flops: Sequence[float]
+) -> list[Allocated]:
+    """Of each budget from the smallest up; a parameter and token cost what they cost in the largest run."""
+    largest = int(np.argmax(seen.compute))
+    compute = float(seen.compute[largest])
+    per = compute / float(seen.parameters[largest] * seen.tokens[largest])
+    found = [allocation.allocate(law, resampled, flops, compute, per=per) for flops in sorted(target_flops)]
+    return [asdict(each) for each in found]  # type: ignore[misc]
+
+
+def _parabola(each: isoflop.IsoFlop) -> IsoFlop:
+    found: Any = {**asdict(each), "parameters": each.parameters.tolist(), "losses": each.losses.tolist()}
+    return found  # type: ignore[no-any-return]
 
 
 def _as_points(used: Sequence[Point]) -> Points:
@@ -134,7 +142,7 @@ def _repeated(used: Sequence[Point], seen: Points) -> list[str]:
 
 def _unlike(answered: Sequence[isoflop.IsoFlop]) -> list[str]:
     return [
-        f"at {each.flops:.3g} FLOPs the runs themselves are best at {short(each.best)} parameters, and the law says "
+        f"at {power(each.flops)} FLOPs the runs themselves are best at {short(each.best)} parameters, and the law says "
         f"{short(each.by_law)}"
         for each in answered
         if abs(math.log(each.ratio)) > math.log(UNLIKE)
@@ -158,19 +166,19 @@ def _far(each: Allocated) -> list[str]:
     said = []
     if each["extrapolation"] > FAR:
         said.append(
-            f"{each['flops']:.3g} FLOPs are {each['extrapolation']:,.0f} times the largest run's: the interval says "
+            f"{power(each['flops'])} FLOPs are {each['extrapolation']:,.0f} times the largest run's: the interval says "
             "nothing of what may be different there"
         )
     ratio = each["tokens_per_parameter"]
     if not each["determined"]:
         said.append(
-            f"these runs do not determine the best size for {each['flops']:.3g} FLOPs: 95 % of the laws of resampled "
-            f"runs have it from {interval(each['parameters'], short)} parameters; train more sizes, or "
+            f"these runs do not determine the best size for {power(each['flops'])} FLOPs: 95 % of the laws of "
+            f"resampled runs have it from {interval(each['parameters'], short)} parameters; train more sizes, or "
             "larger ones, or longer"
         )
     elif ratio["low"] is not None and ratio["high"] is not None and ratio["high"] > WIDE * ratio["low"]:
         said.append(
-            f"for {each['flops']:.3g} FLOPs these runs leave open whether {ratio['low']:.3g} or {ratio['high']:.3g} "
-            "tokens a parameter are best; more sizes or larger runs would tell"
+            f"for {power(each['flops'])} FLOPs these runs leave open whether {power(ratio['low'])} or "
+            f"{power(ratio['high'])} tokens a parameter are best; more sizes or larger runs would tell"
         )
     return said

@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from corpus import storage
+from corpus.strict import RecipeError
 from pipeline import console as terminal
 from pipeline import scaling, scaling_report, scaling_tables, trials
 from pipeline.cluster import Cluster
@@ -23,7 +24,7 @@ from pipeline.console import StepLines
 from pipeline.scaling import Study
 from pipeline.scaling_analysis import analyse
 from pipeline.scaling_points import read_points
-from pipeline.scaling_report import Point, Result
+from pipeline.scaling_schema import Point, Result
 from pipeline.study_options import at_work, study_options
 from pipeline.train_command import need_torch
 from pipeline.trials_table import TrialsTable
@@ -49,7 +50,7 @@ class Session:
     def run(self) -> list[dict[str, Any]]:
         """Train what is not done, and write and return the lines of all."""
         study = self.study
-        with TrialsTable(self.screen, lambda planned: scaling.last_of(study.root, planned)) as show:
+        with TrialsTable(self.screen, lambda planned: scaling.outcome(study, planned)) as show:
             trials.run(study.root, study.planned(), self.cluster, study.needs, show)
         found = scaling.lines(study)
         path = storage.join(study.root, "scaling", "runs.jsonl")
@@ -137,9 +138,12 @@ def _fit_points(path: str, target_flops: tuple[float, ...], draws: int, options:
         raise click.UsageError("--set and --address are for RECIPE; with --points nothing is trained")
     screen = terminal.screen()
     config = {"points": path, "target_flops": list(target_flops), "draws": draws, "seed": SEED}
-    with terminal.refusing(), screen.status(f"resampling the runs {draws} times"):
-        found = read_points(path)
-        result = analyse(found, "the file's unit", target_flops=target_flops, draws=draws, seed=SEED, config=config)
+    found = read_points(path)
+    try:
+        with screen.status(f"resampling the runs {draws} times"):
+            result = analyse(found, "the file's unit", target_flops=target_flops, draws=draws, seed=SEED, config=config)
+    except ValueError as error:
+        raise RecipeError(f"{path}: {error}") from error
     _leave(result, options["out"], screen)
 
 
@@ -160,8 +164,9 @@ def _leave(result: Result, folder: str, screen: Console) -> None:
     page = storage.join(folder, "report.html")
     storage.write_bytes(page, scaling_report.render(result).encode())
     storage.write_json(storage.join(folder, "law.json"), result)
-    done = sum(point["loss"] is not None for point in result["points"])
-    screen.print(f"A law of {done} points; loss: {result['unit']}", highlight=False, soft_wrap=True)
+    screen.print(
+        f"A law of {scaling_report.counted(result['points'])}; loss: {result['unit']}", highlight=False, soft_wrap=True
+    )
     for table in scaling_tables.found(result):
         screen.print(table)
     for warning in result["warnings"]:

@@ -6,7 +6,7 @@ the numbers are the result's, and those that follow from its law; what was not d
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import yaml
@@ -15,122 +15,12 @@ from markupsafe import Markup
 from mixtures.isoflop import LEAST_SIZES
 from mixtures.repetition import effective
 from mixtures.scaling_law import ScalingLaw
-from pipeline.plots import Axis, Series, chart, short
+from pipeline.plots import Axis, Series, chart, power, short
 from pipeline.proxies_report import ENVIRONMENT
+from pipeline.scaling_schema import IsoFlop, Law, OpenRange, Point, Range, Result, Unanswered
 
 # A curve of a plot has this many points.
 STEPS = 40
-
-
-class Range(TypedDict):
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class OpenRange(TypedDict):
-    """A value with its 95 % interval, an end of which is None where the runs set none."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-class Point(TypedDict):
-    """One horizon of one run: `parameters` N, `tokens` D, training `flops`; `loss` is None where it diverged.
-
-    `unique` tokens, where there are fewer than D.
-    """
-
-    run: str
-    parameters: int
-    tokens: int
-    unique: int | None
-    flops: float
-    loss: float | None
-    diverged: str | None
-
-
-class Law(TypedDict):
-    """L = E + A / N^alpha + B / D^beta, with intervals from `draws` resamples of the runs."""
-
-    E: Range
-    A: Range
-    alpha: Range
-    B: Range
-    beta: Range
-    draws: int
-
-
-class Allocated(TypedDict):
-    """The best spending of `flops`; `extrapolation` is how many times the largest run's FLOPs these are.
-
-    `determined` is false where the runs leave open how small or how large the best model is.
-    """
-
-    flops: float
-    parameters: OpenRange
-    tokens: OpenRange
-    tokens_per_parameter: OpenRange
-    loss: Range
-    extrapolation: float
-    determined: bool
-
-
-class Unseen(TypedDict):
-    """One of the largest runs, and what a law fitted without them said of it."""
-
-    run: str
-    flops: float
-    loss: float
-    predicted: float
-    error: float
-    relative_error: float
-
-
-class IsoFlop(TypedDict):
-    """Runs of about `flops`, with the parabola (c2, c1, c0) of the loss in ln N through them and its minimum."""
-
-    flops: float
-    parameters: list[float]
-    losses: list[float]
-    parabola: Sequence[float]
-    best: float
-    best_loss: float
-    by_law: float
-
-
-class Unanswered(TypedDict):
-    """A budget without a minimum."""
-
-    flops: float
-    runs: int
-    sizes: int
-    reason: str
-
-
-class Exponents(TypedDict):
-    """The exponent a of N ~ C^a, through the parabolas' minima and by the law."""
-
-    isoflop: float
-    law: float
-
-
-class Result(TypedDict):
-    """All that the page shows; `unit` is that of every loss, for example "nats per token"."""
-
-    unit: str
-    points: list[Point]
-    law: Law | None
-    allocations: list[Allocated]
-    held_out: list[Unseen]
-    isoflops: list[IsoFlop]
-    unanswered: list[Unanswered]
-    exponents: Exponents | None
-    warnings: list[str]
-    config: Mapping[str, Any]
 
 
 def render(result: Result) -> str:
@@ -144,6 +34,7 @@ def render(result: Result) -> str:
         result=result,
         verdict=_verdict(result),
         rows=rows,
+        counted=counted(result["points"]),
         unlike={"tokens": _ratio(seen, "tokens"), "parameters": _ratio(seen, "parameters")},
         curves=_curves(seen, law, result["unit"]) if seen else None,
         residuals=_residuals(seen) if law and seen else None,
@@ -151,6 +42,7 @@ def render(result: Result) -> str:
         parabolas=_parabolas(result["isoflops"], result["unit"]) if result["isoflops"] else None,
         without=_without(result["unanswered"]),
         short=short,
+        power=power,
         ends=ends,
         warnings=result["warnings"],
         config=yaml.safe_dump(dict(result["config"]), sort_keys=False, allow_unicode=True),
@@ -158,20 +50,25 @@ def render(result: Result) -> str:
 
 
 def _verdict(result: Result) -> str:
-    done = sum(1 for point in result["points"] if point["loss"] is not None)
     if not result["law"]:
-        return f"No law is fitted to the {done} points there are."
+        return f"No law is fitted to these {counted(result['points'])}."
     if not result["allocations"]:
-        return f"A law is fitted to {done} points; no budget was asked for."
-    best = result["allocations"][0]
+        return f"A law is fitted to {counted(result['points'])}; no budget was asked for."
+    best = max(result["allocations"], key=lambda each: each["flops"])
     size, tokens, ratio = best["parameters"], best["tokens"], best["tokens_per_parameter"]
-    budget = f"{short(best['flops'])} FLOPs"
+    budget = f"{power(best['flops'])} FLOPs"
     begins = f"For {budget}" if best["determined"] else f"These runs do not determine the best size for {budget}:"
     return (
         f"{begins} the law says {short(size['value'])} parameters ({interval(size, short)}) and "
-        f"{short(tokens['value'])} tokens ({interval(tokens, short)}): {ratio['value']:.3g} tokens a parameter "
-        f"({interval(ratio, '{:.3g}'.format)}), {best['extrapolation']:.3g} times the largest run's FLOPs."
+        f"{short(tokens['value'])} tokens ({interval(tokens, short)}): {power(ratio['value'])} tokens a parameter "
+        f"({interval(ratio, power)}), {power(best['extrapolation'])} times the largest run's FLOPs."
     )
+
+
+def counted(points: Sequence[Point]) -> str:
+    """How many points there are, and how many have a loss where not all do: the law is of these."""
+    done = sum(point["loss"] is not None for point in points)
+    return f"{len(points)} points" if done == len(points) else f"{done} of {len(points)} points"
 
 
 def interval(found: Range | OpenRange, text: Callable[[float], str]) -> str:
@@ -229,7 +126,7 @@ def _residuals(rows: Sequence[Mapping[str, Any]]) -> Markup:
             Series("as predicted", [(min(flops), 0.0), (max(flops), 0.0)], "dashes"),
             Series("run", dots, names=[_name(row) for row in rows], weight=0.8),
         ],
-        Axis("FLOPs of training", log=True, text=short),
+        Axis("FLOPs of training", log=True, text=power),
         Axis("observed above the law, %"),
         "residuals of the law against FLOPs",
     )
@@ -240,7 +137,7 @@ def _parabolas(budgets: Sequence[IsoFlop], unit: str) -> Markup:
     series = []
     for number, budget in enumerate(budgets):
         weight = _weight(number, len(budgets))
-        name = f"{budget['flops']:.1e}".replace("e+", "e")
+        name = power(budget["flops"])
         dots = list(zip(budget["parameters"], budget["losses"], strict=True))
         sizes = np.geomspace(min(budget["parameters"]), max(budget["parameters"]), STEPS)
         losses = np.polyval(list(budget["parabola"]), np.log(sizes))
@@ -253,10 +150,10 @@ def _parabolas(budgets: Sequence[IsoFlop], unit: str) -> Markup:
 def _without(unanswered: Sequence[Unanswered]) -> list[tuple[str, int, str]]:
     """FLOPs, runs and why there is no minimum, by budget; budgets of a single run are one line."""
     alone = [budget["flops"] for budget in unanswered if budget["runs"] == 1]
-    rows = [(f"{b['flops']:.3g}", b["runs"], b["reason"]) for b in unanswered if b["runs"] > 1 or len(alone) == 1]
+    rows = [(power(b["flops"]), b["runs"], b["reason"]) for b in unanswered if b["runs"] > 1 or len(alone) == 1]
     if len(alone) > 1:
         reason = f"{len(alone)} budgets have a run each, and a parabola needs {LEAST_SIZES} sizes at one budget"
-        rows.append((f"{min(alone):.3g} – {max(alone):.3g}", len(alone), reason))
+        rows.append((f"{power(min(alone))} – {power(max(alone))}", len(alone), reason))
     return rows
 
 

@@ -6,9 +6,10 @@ from rich.table import Table
 
 from pipeline import console as terminal
 from pipeline import scaling
-from pipeline.plots import short
+from pipeline.plots import power, short
 from pipeline.scaling import Study
-from pipeline.scaling_report import OpenRange, Range, Result, interval
+from pipeline.scaling_report import interval
+from pipeline.scaling_schema import OpenRange, Range, Result
 
 
 def planned(study: Study) -> Table:
@@ -25,7 +26,7 @@ def planned(study: Study) -> Table:
                 run.parameters,
                 ", ".join(map(short, run.horizons)),
                 ", ".join(f"{tokens / run.parameters:.3g}" for tokens in run.horizons),
-                f"{run.flops:.3g}",
+                power(run.flops),
                 f"{epochs[most]:.2f} of {most}",
                 terminal.duration(times[name]) if name in times else "-",
             )
@@ -36,7 +37,7 @@ def planned(study: Study) -> Table:
 
 def total(study: Study) -> str:
     spent, times = sum(run.flops for run in study.runs), scaling.seconds(study)
-    words = [f"{spent:.3g} of {study.scaling.flops:.3g} FLOPs ({spent / study.scaling.flops:.0%})"]
+    words = [f"{power(spent)} of {power(study.scaling.flops)} FLOPs ({spent / study.scaling.flops:.0%})"]
     if times:
         words.append(f"{terminal.duration(sum(times.values()))} of one task, by the runs that are done")
     return "; ".join(words)
@@ -64,18 +65,18 @@ def found(result: Result) -> list[Table]:
         ]
         best = [
             (
-                f"{each['flops']:.3g}",
-                f"{each['extrapolation']:.3g}",
+                power(each["flops"]),
+                power(each["extrapolation"]),
                 *_cells(each["parameters"], short),
                 *_cells(each["tokens"], short),
-                *_cells(each["tokens_per_parameter"], "{:.3g}".format),
+                *_cells(each["tokens_per_parameter"], power),
             )
             for each in result["allocations"]
         ]
         tables.append(terminal.table("The best size and tokens", columns, best))
     if result["held_out"]:
         unseen = [
-            (h["run"], f"{h['flops']:.3g}", f"{h['loss']:.4f}", f"{h['predicted']:.4f}", f"{h['relative_error']:+.2%}")
+            (h["run"], power(h["flops"]), f"{h['loss']:.4f}", f"{h['predicted']:.4f}", f"{h['relative_error']:+.2%}")
             for h in result["held_out"]
         ]
         tables.append(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mixtures.choice import Interval
 from mixtures.second_opinion import SecondOpinion, second_opinion
 
 Array = NDArray[np.float64]
@@ -22,15 +23,20 @@ def loss(shares: Array) -> Array:
     return np.asarray(2 + ((shares - GOAL) ** 2).sum(axis=-1))
 
 
-def gains(shares: Array, losses: Array, chosen: Array) -> dict[str, float]:
+def gains(shares: Array, losses: Array, chosen: Array) -> dict[str, Interval]:
     """Laws that know the truth."""
     best = shares[np.argmin(losses)]
     return {
-        name: float(loss(chosen) - loss(other)) for name, other in {"natural": NATURAL, "best observed": best}.items()
+        name: promise(float(loss(chosen) - loss(other)))
+        for name, other in {"natural": NATURAL, "best observed": best}.items()
     }
 
 
-def asked(noise: float, chosen: Array, promised: float | None = None) -> SecondOpinion:
+def promise(gain: float, doubt: float = 0.0) -> Interval:
+    return Interval(gain, gain - doubt, gain + doubt)
+
+
+def asked(noise: float, chosen: Array, promised: Interval | None = None) -> SecondOpinion:
     made = runs(noise)
     laws = gains(*made, chosen) if promised is None else {"natural": promised, "best observed": promised}
     return second_opinion(*made, chosen, NATURAL, laws)
@@ -42,18 +48,24 @@ def test_agrees_with_a_good_choice_and_knows_its_loss() -> None:
     assert opinion.chosen.loss == pytest.approx(float(loss(GOAL)), abs=0.01)
     assert abs(opinion.natural.loss - float(loss(NATURAL))) < 3 * opinion.natural.error + 0.01
     difference = opinion.chosen.loss - opinion.natural.loss
-    law = gains(*runs(0.005), GOAL)["natural"]
-    assert f"{difference:+.4f} against natural (laws: {law:+.4f}; two standard errors: " in opinion.why
+    law = gains(*runs(0.005), GOAL)["natural"].value
+    assert f"{difference:+.4f} against natural (laws: {law:+.4f}; apart by chance: " in opinion.why
 
 
 def test_disagrees_where_laws_promise_a_gain_of_what_is_worse_than_natural() -> None:
-    assert asked(0.005, np.array([0.02, 0.08, 0.9]), promised=-0.05).disagrees
+    assert asked(0.005, np.array([0.02, 0.08, 0.9]), promised=promise(-0.05)).disagrees
 
 
 def test_disagrees_where_laws_promise_a_gain_of_what_is_worse_than_the_best_run_alone() -> None:
-    opinion = asked(0.001, np.array([0.5, 0.35, 0.15]), promised=-0.02)
+    opinion = asked(0.001, np.array([0.5, 0.35, 0.15]), promised=promise(-0.02))
     assert opinion.disagrees
     assert opinion.best.loss < opinion.chosen.loss < opinion.natural.loss
+
+
+def test_laws_that_are_unsure_themselves_are_not_contradicted() -> None:
+    chosen = np.array([0.02, 0.08, 0.9])
+    assert asked(0.005, chosen, promise(-0.05, doubt=0.1)).disagrees
+    assert not asked(0.005, chosen, promise(-0.05, doubt=2.0)).disagrees
 
 
 @pytest.mark.parametrize("chosen", [[0.5, 0.35, 0.15], [0.02, 0.08, 0.9]])
@@ -65,7 +77,7 @@ def test_a_choice_that_laws_know_to_be_worse_is_none_to_disagree_about(chosen: l
 
 
 def test_a_smaller_gain_than_promised_is_still_one() -> None:
-    opinion = asked(0.001, GOAL, promised=-1.0)
+    opinion = asked(0.001, GOAL, promised=promise(-1.0))
     assert opinion.chosen.loss < min(opinion.natural.loss, opinion.best.loss)
     assert not opinion.disagrees
 
@@ -80,7 +92,7 @@ def test_pure_noise_raises_few_alarms() -> None:
     flags = 0
     for _ in range(4):
         losses = 2 + 0.01 * random.normal(size=30)
-        nothing = {"natural": 0.0, "best observed": 0.0}
+        nothing = {"natural": promise(0.0), "best observed": promise(0.0)}
         flags += second_opinion(runs(0)[0], losses, random.dirichlet(np.ones(3)), NATURAL, nothing).disagrees
     assert flags <= 1
 

@@ -17,6 +17,7 @@ from pipeline.plots import (
     Series,
     chart,
     percent,
+    power,
     short,
     span,
     ticks,
@@ -122,6 +123,24 @@ def test_words_under_the_axis_do_not_run_into_each_other() -> None:
     under = [float(t.get("x", "")) for t in svg.iter("text") if (t.text or "").endswith((" M", " B"))]
     assert len(under) >= 3
     assert all(b - a >= 34 for a, b in pairwise(under))
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), (2.7551, 2.7598), (-123_456_700.0, 1e9), (1e-5, 1.2e-5)])
+def test_the_label_beside_an_axis_has_room_however_long_the_numbers_are(values: tuple[float, float]) -> None:
+    svg = ElementTree.fromstring(chart([Series("s", [(1, v) for v in values])], Axis("x"), Axis("observed"), "words"))
+    beside = [t for t in svg.iter("text") if t.get("text-anchor") == "end"]
+    assert len(beside) >= 2
+    # Digits are 6.1 units wide at 11 px in the widest of the usual fonts; the label's letters end at 15.
+    assert min(float(t.get("x", "")) - 6.2 * len(t.text or "") for t in beside) >= 15
+    left = min(float(line.get("x1", "")) for line in svg.iter("line"))
+    assert all(float(c.get("cx", "")) > left for c in svg.iter("circle"))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(450.0, "450"), (1e15, "1e15"), (1e14, "1e14"), (1.7054e11, "1.71e11"), (9.999e17, "1e18")]
+)
+def test_flops_have_one_notation(number: float, words: str) -> None:
+    assert power(number) == words
 
 
 def test_places_in_a_bar() -> None:

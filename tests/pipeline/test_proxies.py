@@ -137,6 +137,13 @@ def test_the_larger_size_is_twice_as_wide_with_its_learning_rate_carried_over(st
             "proxies.verify.larger={model: {layers: 1, width: 32, context: 16}, batch: 8}",
             "proxies.verify.larger: 1 x 32 is no larger than 1 x 32 of proxies.training",
         ),
+        ("proxies.floor=0.5", "proxies.floor: 0.5 for each of 3 sources is more than 1 in all"),
+        ("proxies.trials=0", "proxies.trials: should be greater than 0, not 0"),
+        (
+            "proxies.mixtures={one: {web: 1, code: 3}, two: {web: 2, code: 6}}",
+            "proxies.mixtures: one and two are the same; leave one out",
+        ),
+        ("mixture.validation=0.0", "mixture.validation: 0 holds nothing out to measure proxies on"),
         ("proxies.training.micro_batch=3", "proxies.training.micro_batch does not divide the batch of 4"),
         ("proxies.weights={wob: 1}", 'proxies.weights: unknown source or target "wob"'),
         ("proxies.weights={web: 0}", "proxies.weights: all are 0"),

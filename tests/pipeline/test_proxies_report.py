@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.proxies_report import Result, Trial, render, wilson
+from pipeline.proxies_report import render, wilson
+from pipeline.proxies_schema import Result, Trial
 
 SOURCES = ["web", "wikipedia", "books", "arxiv", "stackexchange", "github"]
 NATURAL = dict(zip(SOURCES, [0.117, 0.443, 0.131, 0.057, 0.038, 0.214], strict=True))
@@ -76,7 +77,7 @@ def made_up() -> Result:
         for target, vs in observed.items()
     }
     chosen = dict(zip(SOURCES, [0.2, 0.3, 0.16, 0.09, 0.07, 0.18], strict=True))
-    cloze = {"sciq": {"right": 214.5, "items": 500, "chance": 0.25}}
+    cloze = {"sciq": {"right": 214.5, "items": 500, "chance": 0.25, "cut": 1204}}
     return {
         "verdict": {
             "accepted": True,
@@ -124,6 +125,8 @@ def made_up() -> Result:
         "sources": SOURCES,
         "natural": NATURAL,
         "chosen": {
+            "best_observed": "dirichlet-04",
+            "gain": {"natural": (-0.0121, -0.0204, -0.0038), "best observed": (0.0, -0.00412, 0.0000123)},
             "shares": chosen,
             "intervals": {source: [share - 0.03, share + 0.04] for source, share in chosen.items()},
             "epochs": {source: 1.2 * chosen[source] / NATURAL[source] for source in SOURCES},
@@ -132,6 +135,7 @@ def made_up() -> Result:
             "kl": 0.081,
         },
         "references": {
+            "natural": NATURAL,
             "uniform": dict.fromkeys(SOURCES, 1 / 6),
             "temperature": dict(zip(SOURCES, [0.15, 0.29, 0.16, 0.1, 0.09, 0.21], strict=True)),
         },
@@ -201,9 +205,9 @@ def test_the_verdict_comes_first_and_every_number_is_there() -> None:
     assert "-0.0210 [-0.0290, -0.0130] 3 better" in text
     assert "2 seeds with both runs (1 diverged or missing), and 3 are needed; run more seeds 2 not told apart" in text
     assert "A Gaussian process disagrees : it expects natural" in text
-    assert "web without c4 -0.0040 [-0.0110, +0.0030] 1,957,421 not told apart" in text
+    assert "web without c4 -0.00400 [-0.0110, +0.00300] 1,957,421 not told apart" in text
     assert "width: 128" in text
-    assert "wikipedia, bits per byte 0.0102 0.0550 0.19 0.97" in text
+    assert "wikipedia bits per byte 0.0102 0.0550 0.19 0.97" in text
 
 
 def test_trials_come_in_the_order_of_their_objective_with_diverged_ones_last() -> None:
@@ -275,6 +279,46 @@ def test_seeds_that_answer_the_same_questions_do_not_narrow_the_interval() -> No
     assert f"sciq 15,203,840 natural 3 500 42.9 % {100 * low:.1f} % – {100 * high:.1f} % 25.0 %" in text
     assert wilson(0.0, 10)[0] == 0.0
     assert wilson(1.0, 10)[1] == pytest.approx(1.0)
+
+
+def test_of_a_verified_mixture_only_the_seeds_of_the_verification_are_counted() -> None:
+    result = made_up()
+    answers: Any = {"sciq": {"right": 500, "items": 500, "chance": 0.25, "cut": 0}}
+    result["trials"].append(trial("natural", NATURAL, [1.5] * 6, 9, accuracy=answers))
+    text = Elements(render(result)).text
+    assert "natural 3 500 42.9 %" in text
+    assert "sciq: 1,204 answers were asked for after the end of their query" in text
+    result["verification"] = []
+    text = Elements(render(result)).text
+    assert "natural 1 500 100.0 %" in text
+    assert "after the end of their query" not in text
+
+
+def test_what_is_expected_of_chosen_is_said_against_natural_and_the_best_observed_trial() -> None:
+    result = made_up()
+    assert result["verdict"] is not None
+    result["verdict"]["comparisons"][1]["baseline"] = "best observed"
+    text = Elements(render(result)).text
+    assert (
+        "Expected against natural: -0.0121 [-0.0204, -0.00380]; against the best observed trial, dirichlet-04: "
+        "0 [-0.00412, +1.23e-05]."
+    ) in text
+    assert "best observed (dirichlet-04)" in text
+
+
+def test_natural_is_a_column_once_and_units_are_no_part_of_a_column() -> None:
+    result = made_up()
+    result["units"]["web"] = "bits per byte of the right answer"
+    found = Elements(render(result)).text
+    heads = [
+        re.findall(r"<th[^>]*>(.*?)</th>", row)
+        for row in re.findall(r"<tr><th>.*</tr>", render(result))
+        if "<td" not in row
+    ]
+    assert heads[0].count("natural") == 1
+    assert all(len(head) < 40 for row in heads for head in row if "span" not in head)
+    others = ", ".join(SOURCES[1:])
+    assert f"Targets as measured, in bits per byte of the right answer (web); bits per byte ({others})." in found
 
 
 @pytest.mark.parametrize("chosen", [True, False])

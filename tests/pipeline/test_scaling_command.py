@@ -16,6 +16,7 @@ from mixtures.repetition import effective
 from mixtures.scaling_law import Points, ScalingLaw
 from mixtures.scaling_plan import Family, PlannedRun
 from pipeline import scaling
+from pipeline.cli import main
 from pipeline.scaling_command import scaling_group
 
 RECIPE = """
@@ -209,7 +210,7 @@ def test_runs_from_anywhere_are_fitted(tmp_path: Path, capsys: pytest.CaptureFix
     assert found["config"]["points"].endswith("points.csv")
     assert found["law"]["draws"] == 60
     assert (tmp_path / "law/report.html").exists()
-    assert "1e+21" in capsys.readouterr().out
+    assert "1e21" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,6 @@ def test_runs_from_anywhere_are_fitted(tmp_path: Path, capsys: pytest.CaptureFix
         (["fit", "--points", "x.csv"], "--points needs --out"),
         (["fit", "--points", "x.csv", "--out", "y", "--set", "seed=1"], "--set and --address are for RECIPE"),
         (["fit", "recipe.yaml", "--target-flops", "1e18"], "--target-flops and --draws are for --points"),
-        (["fit", "--points", "none.csv", "--out", "y"], "none.csv cannot be read"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(words: list[str], said: str) -> None:
@@ -229,6 +229,23 @@ def test_options_that_do_not_go_together_are_refused(words: list[str], said: str
 
 
 def test_points_that_span_too_little_are_refused_and_leave_nothing(tmp_path: Path) -> None:
-    with pytest.raises(click.UsageError, match=r"sizes span 3\.00 times"):
+    with pytest.raises(RecipeError, match=r"points\.csv: sizes span 3\.00 times"):
         go("fit", "--points", points_file(tmp_path, (1e7, 2e7, 3e7)), "--out", str(tmp_path / "law"))
+    assert not (tmp_path / "law").exists()
+
+
+def test_a_cell_that_is_no_number_is_refused_by_its_line_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text("parameters,tokens,loss\n1e7,2e8,many\n")
+    monkeypatch.setattr(
+        "sys.argv", ["crawlmill", "scaling", "fit", "--points", str(path), "--out", str(tmp_path / "law")]
+    )
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f'error: {path}, line 2: loss "many" is no number; write it as 70000000 or 7e7\n'
+    with pytest.raises(RecipeError, match=r"none\.csv cannot be read"):
+        go("fit", "--points", str(tmp_path / "none.csv"), "--out", str(tmp_path / "law"))
     assert not (tmp_path / "law").exists()

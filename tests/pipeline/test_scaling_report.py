@@ -11,7 +11,8 @@ from mixtures.allocation import HeldOut, allocate, parameter_intervals
 from mixtures.isoflop import agreement, isoflops
 from mixtures.repetition import effective
 from mixtures.scaling_law import Points, ScalingLaw
-from pipeline.scaling_report import Point, Result, render
+from pipeline.scaling_report import render
+from pipeline.scaling_schema import Point, Result
 
 TRUTH = ScalingLaw(1.69, 406.4, 0.34, 410.7, 0.28)
 UNIQUE = 400_000_000
@@ -100,9 +101,14 @@ def test_the_page_loads_nothing_and_the_same_result_gives_the_same_bytes(fitted:
 
 def test_the_budgets_answer_comes_first_with_its_intervals(fitted: Result) -> None:
     text = text_of(render(fitted))
-    ratio = fitted["allocations"][0]["tokens_per_parameter"]
-    first = f"{ratio['value']:.3g} tokens a parameter ({ratio['low']:.3g} to {ratio['high']:.3g}), 2 times the largest"
-    assert text.index(first) < text.index("The best size and tokens")
+    ratio = fitted["allocations"][1]["tokens_per_parameter"]
+    first = (
+        f"{ratio['value']:.3g} tokens a parameter ({ratio['low']:.3g} to {ratio['high']:.3g}), 200 times the largest"
+    )
+    assert text.index("For 1e20 FLOPs the law says") < text.index(first) < text.index("The best size and tokens")
+    other = {**fitted, "allocations": fitted["allocations"][::-1]}
+    assert first in text_of(render(other))  # type: ignore[arg-type]
+    assert "36 of 37 points; parameters span 32 times, tokens 32 times." in text
     for name in ("E", "A", "alpha", "B", "beta"):
         each: Any = fitted["law"][name]  # type: ignore[index, literal-required]
         assert f"{each['value']:.4g} {each['low']:.4g} – {each['high']:.4g}" in text
@@ -143,12 +149,12 @@ def test_budgets_of_one_run_are_one_line(fitted: Result) -> None:
     others = [budget for budget in result["unanswered"] if budget["runs"] > 1]
     result["unanswered"] = [*others, *alone]
     text = text_of(render(result))
-    line = "3e+15 – 8e+16 3 no minimum: 3 budgets have a run each, and a parabola needs 4 sizes at one budget"
+    line = "3e15 – 8e16 3 no minimum: 3 budgets have a run each, and a parabola needs 4 sizes at one budget"
     assert text.count(line) == 1
     assert reason not in text
     assert text.count("no minimum: ") == len(others) + 1
     result["unanswered"] = [*others, alone[1]]
-    assert f"5e+16 1 no minimum: {reason}" in text_of(render(result))
+    assert f"5e16 1 no minimum: {reason}" in text_of(render(result))
 
 
 def test_without_a_law_there_are_the_runs_and_nothing_else(fitted: Result) -> None:
@@ -157,7 +163,7 @@ def test_without_a_law_there_are_the_runs_and_nothing_else(fitted: Result) -> No
     result["allocations"], result["held_out"], result["isoflops"], result["unanswered"] = [], [], [], []
     page = render(result)
     text = text_of(page)
-    assert "No law is fitted to the 36 points there are." in text
+    assert "No law is fitted to these 36 of 37 points." in text
     for section in ("The best size", "The law", "Residuals", "Asked for runs", "IsoFLOP"):
         assert section not in text
     assert page.count('class="dots"') == 36

@@ -37,7 +37,7 @@ def pool(tmp_path: Path) -> TokenShards:
 
 def rows_of(batches: MixedBatches, count: int) -> list[tuple[int, ...]]:
     return [
-        tuple(inputs.tolist()) + (int(targets[-1]),)
+        (*tuple(inputs.tolist()), int(targets[-1]))
         for number in range(count)
         for inputs, targets in zip(*batches.at(number), strict=True)
     ]
