@@ -58,6 +58,13 @@ PARTS = (
     show_default=True,
     help="The most million signatures to make up for the part dedup-memory (50 take 50 GB of disk and half an hour).",
 )
+@click.option(
+    "--published",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(__file__).parents[2] / "shared/data/proxies",
+    show_default="../shared/data/proxies",
+    help="Folder with the published numbers for the parts mixture-law (RegMix) and scaling-law (Chinchilla).",
+)
 @click.option("--full-peers", is_flag=True, help="Give datatrove's deduplication all of them (minutes a round).")
 @click.option(
     "--log",
@@ -74,6 +81,7 @@ def main(
     repeats: int,
     documents: int,
     millions: int,
+    published: Path,
     full_peers: bool,
     log: Path,
     json_file: Path,
@@ -93,7 +101,7 @@ def main(
         console.width = 140
     tables: list[results.Table] = []
     with tempfile.TemporaryDirectory(prefix="crawlmill-benchmark-") as folder:
-        inputs = prepare(pages, sample, repeats, Path(folder), documents, millions, full_peers)
+        inputs = prepare(pages, sample, repeats, Path(folder), documents, millions, full_peers, published)
         how = f"{inputs.pages:,} pages, a sample of {inputs.sample_pages:,}; {pinned}; medians of {repeats} rounds."
         console.print(f"{results.machine()}. {how}", highlight=False)
         console.print(", ".join(f"{k} {v}" for k, v in results.versions().items()), highlight=False)

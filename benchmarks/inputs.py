@@ -22,6 +22,7 @@ from sources.warc import read_warc
 
 ROOT = Path(__file__).parents[1]
 # Real pages for development, where there are some, or else what `crawlmill crawl-docs` makes anywhere.
+PUBLISHED = ROOT.parent / "shared/data/proxies"
 DEFAULTS = ("../shared/data/pages/*.warc.gz", "demo/crawl/*.warc.gz")
 WARM_UP_PAGES = 20
 # With fewer there is nothing for a classifier to learn from, and no median to speak of.
@@ -53,6 +54,8 @@ class Inputs:
     documents: int
     millions: int
     full_peers: bool
+    # RegMix's runs and Chinchilla's points, as their authors published them.
+    published: Path
 
     @cached_property
     def english(self) -> list[str]:
@@ -112,7 +115,14 @@ def dedup_recipe(files: Sequence[str]) -> Recipe:
 
 
 def prepare(
-    pattern: str | None, sample: int, repeats: int, folder: Path, documents: int, millions: int, full_peers: bool
+    pattern: str | None,
+    sample: int,
+    repeats: int,
+    folder: Path,
+    documents: int,
+    millions: int,
+    full_peers: bool,
+    published: Path = PUBLISHED,
 ) -> Inputs:
     """Find the pages and write the sample. `click.UsageError` where there are none."""
     files = _files(pattern)
@@ -134,6 +144,7 @@ def prepare(
         documents,
         millions,
         full_peers,
+        published,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from benchmarks.inputs import ROOT, Inputs
+from benchmarks.inputs import Inputs
 from benchmarks.results import Table
 from mixtures.law import fit
 from mixtures.second_opinion import posterior
@@ -21,7 +21,6 @@ from mixtures.second_opinion import posterior
 Array = NDArray[np.float64]
 Regressor = Callable[[Array, Array, Array], Array]
 
-FOLDER = ROOT.parent / "shared/data/proxies"
 # Three runs a source.
 FEW = 51
 DRAWS = 50
@@ -44,9 +43,9 @@ def run(inputs: Inputs) -> list[Table]:
         "that RegMix chooses by (rank .97, regret .005). The mean of all targets is not: nothing here reaches .97 on "
         "it, not even laws of 63 of the 1B models themselves, asked for the one left out (last row)."
     )
-    if not FOLDER.is_dir():
-        return [Table("Laws of mixtures", f"Not measured: RegMix's runs are not in {FOLDER}.", COLUMNS, {})]
-    rows = measured(FOLDER, DRAWS)
+    if not inputs.published.is_dir():
+        return [Table("Laws of mixtures", f"Not measured: RegMix's runs are not in {inputs.published}.", COLUMNS, {})]
+    rows = measured(inputs.published, DRAWS)
     first = rows[f"log-linear law, first {FEW} runs"]
     rank, regret = first["Pile-CC, rank"], first["Pile-CC, regret"]
     failures = []

@@ -2,17 +2,18 @@
 
 import csv
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.inputs import ROOT, Inputs
+from benchmarks.inputs import Inputs
 from benchmarks.results import Table
 from mixtures.allocation import held_out_error, interval, optimum, parameter_intervals
 from mixtures.isoflop import agreement, isoflops
 from mixtures.scaling_law import Points, ScalingLaw, bootstrap, fit
 
-POINTS = ROOT.parent / "shared/data/proxies/chinchilla_points.csv"
+POINTS = "chinchilla_points.csv"
 # Runs of the published figure with so few tokens a parameter (the next has .456) are left out by Besiroglu et al. 2024.
 LEAST_RATIO = 0.45
 BUDGET = 5.76e23  # of Gopher and Chinchilla
@@ -33,25 +34,22 @@ COLUMNS = {"ours": ".4g", "low": ".4g", "high": ".4g", "Besiroglu 2024": ".4g", 
 
 
 def run(inputs: Inputs) -> list[Table]:
-    return [*_chinchilla(), _coverage()]
+    return [*_chinchilla(inputs.published / POINTS), _coverage()]
 
 
-def chinchilla() -> Points:
+def chinchilla(path: Path) -> Points:
     """The 240 points that the refit of Besiroglu et al. 2024 uses."""
-    with POINTS.open() as stream:
+    with path.open() as stream:
         rows = list(csv.DictReader(stream))
     size, flops, loss = (np.array([float(row[c]) for row in rows]) for c in ("Model Size", "Training FLOP", "loss"))
     points = Points(size, flops / (6 * size), loss)
     return points.take(points.tokens / points.parameters > LEAST_RATIO)
 
 
-def _chinchilla() -> list[Table]:
-    if not POINTS.exists():
-        missing = (
-            f"Left out: the published points are not there (shared/data/proxies/{POINTS.name} beside the checkout)."
-        )
-        return [Table("Scaling law of Chinchilla's points", missing, COLUMNS, {})]
-    points = chinchilla()
+def _chinchilla(path: Path) -> list[Table]:
+    if not path.exists():
+        return [Table("Scaling law of Chinchilla's points", f"Not measured: {path} is not there.", COLUMNS, {})]
+    points = chinchilla(path)
     law = fit(points)
     draws = bootstrap(points, law, DRAWS, 0)
     rows = {
