@@ -18,7 +18,7 @@ demo/crawl/reference.jsonl.gz: | .venv/installed
 	$(BIN)/crawlmill crawl-docs --out demo/crawl
 
 test: .venv/installed
-	$(BIN)/python -m pytest -q -n 3
+	$(BIN)/python -m pytest -q -n 2
 
 # crawlmill beside datatrove and plain libraries on the same pages: about half an hour, no network once the peers are
 # installed. Appends its tables to docs/benchmarks.md. Fewer parts: make bench ARGS="--part rules --part end-to-end".

@@ -10,7 +10,7 @@ from tests.conftest import prose
 @pytest.fixture
 def inputs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Inputs:
     monkeypatch.setattr(classifier, "PASSES", 2)
-    made = Inputs([], 24, "", 24, "", 0, "", tmp_path, 1, 0, 0, False)
+    made = Inputs([], 24, "", 24, "", 0, "", tmp_path, 1, 0, 0, False, tmp_path)
     # What is else extracted from the pages of a file.
     made.__dict__["english"] = prose(24)
     return made

@@ -39,6 +39,9 @@ def test_other_ids_are_a_broken_promise(tables: Any, monkeypatch: pytest.MonkeyP
         return ids + 1, offsets
 
     monkeypatch.setattr(JsonTokenizer, "encode_batch", wrong)
+    # One pattern is enough to break a promise by.
+    monkeypatch.setattr(tokens, "_cut_by", lambda pattern, definition: definition)
+    monkeypatch.setattr(tokens, "_gigatoken", lambda *_: {})
     for table in tables().values():
         assert table.failures
         assert all("other ids than Hugging Face's tokenizers" in failure for failure in table.failures)
