@@ -148,6 +148,18 @@ def warnings(study: Study, lines: Sequence[Line]) -> list[str]:
     return said
 
 
+def unfounded(validated: Mapping[str, Any]) -> list[str]:
+    """A warning where the laws of the weighted sum know no more of a trial than the mean of the others."""
+    found = validated[WEIGHTED]
+    if found["rmse"] < found["spread"] and found["rank_correlation"] > 0:
+        return []
+    return [
+        f"the laws miss trials that they have not seen by {found['rmse']:.3g}, and the trials differ by "
+        f"{found['spread']:.3g} (rank correlation {found['rank_correlation']:.2f}): what they choose is a guess; give "
+        "proxies more steps, or more trials"
+    ]
+
+
 def _refuse_lost(lost: Sequence[str], left: int, sources: int) -> None:
     """Raises `ValueError` where too many trials diverged for a law with intervals."""
     if left < sources + 2:

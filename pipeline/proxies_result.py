@@ -112,8 +112,11 @@ def _result(study: Study, found: Found) -> proxies_schema.Result:
 def warnings(study: Study, found: Found) -> list[str]:
     """What a reader has to know before he believes the rest."""
     said = proxies_analysis.warnings(study, [*found.lines, *found.verified])
-    opinion = found.fitted["second_opinion"] if found.fitted else None
-    return [*said, *([f"a second opinion: {opinion['words']}"] if opinion and opinion["disagrees"] else [])]
+    if found.fitted:
+        said += proxies_analysis.unfounded(found.fitted["cross_validation"])
+        opinion = found.fitted["second_opinion"]
+        said += [f"a second opinion: {opinion['words']}"] if opinion["disagrees"] else []
+    return said
 
 
 def _unit(study: Study, name: str) -> str:

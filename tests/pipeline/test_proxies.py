@@ -9,7 +9,7 @@ import pytest
 
 from corpus.strict import RecipeError
 from mixtures.token_shards import TokenShards
-from pipeline import proxies, steps, trials
+from pipeline import proxies, proxies_analysis, steps, trials
 from pipeline.cluster import Cluster
 from pipeline.proxies import Study
 from pipeline.recipe import load
@@ -211,6 +211,16 @@ def test_what_trials_cannot_tell_is_refused_before_any_is_trained(
     found = study(override)
     with pytest.raises(ValueError, match=message):
         proxies.propose(found)
+
+
+def test_laws_that_know_nothing_of_unseen_trials_are_warned_of() -> None:
+    def said(rmse: float, rank: float) -> list[str]:
+        return proxies_analysis.unfounded({"weighted": {"rmse": rmse, "spread": 0.1, "rank_correlation": rank}})
+
+    assert said(0.05, 0.8) == []
+    (words,) = said(0.12, 0.3)
+    assert words.startswith("the laws miss trials that they have not seen by 0.12, and the trials differ by 0.1 (rank")
+    assert len(said(0.05, -0.1)) == 1
 
 
 def test_two_trials_of_one_step_are_run_once(study: Callable[..., Study]) -> None:
