@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli import cli
+from pipeline.cli import cli, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,9 +25,9 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[t
 ALL = list(commands(cli))
 
 
-def crawlmill(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def crawlmill(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd or ROOT, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
 
 
 @pytest.mark.parametrize(("path", "command"), ALL, ids=[" ".join(path) for path, _ in ALL])
@@ -60,14 +60,22 @@ def test_help_shows_the_example() -> None:
     ],
 )
 def test_a_command_that_cannot_run_exits_with_2_and_writes_nothing(
-    arguments: list[str], said: str, tmp_path: Path
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     if arguments[1:2] == ["recipes/pages.yaml"]:
         arguments = ["run", str(ROOT / "recipes/pages.yaml"), *arguments[2:]]
-    done = crawlmill(*arguments, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["crawlmill", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
 
 
