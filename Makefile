@@ -17,8 +17,9 @@ demo: .venv/installed demo/crawl/reference.jsonl.gz
 demo/crawl/reference.jsonl.gz: | .venv/installed
 	$(BIN)/crawlmill crawl-docs --out demo/crawl
 
+# More processes than cores: half of the tests wait for processes of their own.
 test: .venv/installed
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 4
 
 # crawlmill beside datatrove and plain libraries on the same pages: about half an hour, no network once the peers are
 # installed. Appends its tables to docs/benchmarks.md. Fewer parts: make bench ARGS="--part rules --part end-to-end".
