@@ -27,7 +27,6 @@ from pipeline.scaling_recipe import Scaling
 from pipeline.scaling_schema import Allocated
 from pipeline.steps import Counts, Progress, Step, Task
 from pipeline.trials import Planned
-from trainer.config import Training
 
 SCALING = "scaling"
 UNIT = "bits per byte"
@@ -118,19 +117,10 @@ def prepare(
 def train(task: Task) -> Counts:
     """The step of one size. torch is imported when it runs and not before, since nothing else needs it."""
     from trainer.horizon_trial import run_horizons
-    from trainer.trial import Texts, Trial
+    from trainer.trial import Texts
 
     params = task.params
-    gpu = params["device"] == "gpu"
-    trial = Trial(
-        config=Training.model_validate(params["training"]),
-        shares=params["shares"],
-        seed=params["seed"],
-        keep=1.0,
-        threads=1 if gpu else params["device"]["cores"],
-        gpu=gpu,
-        most=params["measured_tokens"],
-    )
+    trial = trials.trial_of(params, keep=1.0)
     pool = TokenShards.open(task.inputs["pool"])
     return {SCALING: run_horizons(pool, Texts((pool,)), trial, params["horizons"], params["warmup_steps"], task.report)}
 

@@ -11,13 +11,16 @@ diverged is done, and says so.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corpus import storage
 from pipeline import steps
 from pipeline.cluster import Cluster, Needs
 from pipeline.steps import Counts, Step, Task
 from trainer.config import Training
+
+if TYPE_CHECKING:
+    from trainer.trial import Trial
 
 TRIAL = "trial"
 
@@ -66,19 +69,9 @@ def train(task: Task) -> Counts:
     """The trial step. torch is imported when it runs and not before, since nothing else needs it."""
     from mixtures.options import Options
     from mixtures.token_shards import TokenShards
-    from trainer.trial import Texts, Trial, run_trial
+    from trainer.trial import Texts, run_trial
 
-    params = task.params
-    gpu = params["device"] == "gpu"
-    trial = Trial(
-        config=Training.model_validate(params["training"]),
-        shares=params["shares"],
-        seed=params["seed"],
-        keep=params["keep"],
-        threads=1 if gpu else params["device"]["cores"],
-        gpu=gpu,
-        most=params["measured_tokens"],
-    )
+    trial = trial_of(task.params, task.params["keep"])
     shards = [TokenShards.open(task.inputs["heldout"])]
     questions = {}
     if targets := task.inputs.get("targets"):
@@ -87,6 +80,22 @@ def train(task: Task) -> Counts:
         questions = {name: Options.load(targets, name) for name, kind in kinds.items() if "options" in kind}
     result = run_trial(TokenShards.open(task.inputs["pool"]), Texts(tuple(shards), questions), trial, task.report)
     return {TRIAL: result}
+
+
+def trial_of(params: Mapping[str, Any], keep: float) -> "Trial":
+    """What a step's parameters say is trained, on the first `keep` of each source's tokens."""
+    from trainer.trial import Trial
+
+    gpu = params["device"] == "gpu"
+    return Trial(
+        config=Training.model_validate(params["training"]),
+        shares=params["shares"],
+        seed=params["seed"],
+        keep=keep,
+        threads=1 if gpu else params["device"]["cores"],
+        gpu=gpu,
+        most=params["measured_tokens"],
+    )
 
 
 def result_of(root: str, planned: Planned) -> dict[str, Any]:
