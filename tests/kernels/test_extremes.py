@@ -30,8 +30,8 @@ def measured(text: str) -> tuple[dict[str, float], dict[str, float], dict[str, f
     return found
 
 
-def test_a_document_of_40_mb() -> None:
-    n = 8 * MEGA
+def test_a_document_of_100_mb() -> None:
+    n = 20 * MEGA
     good, repeated, cleaned, lines = measured("word " * n)
     assert (good["words"], good["mean_word_length"], good["stop_words"]) == (n, 4, 1)
     assert repeated["characters"] == 5 * n
@@ -51,8 +51,8 @@ def test_one_word_of_10_mb() -> None:
     assert lines["lines"] == 1
 
 
-def test_4_million_lines() -> None:
-    n = 4 * MEGA
+def test_10_million_lines() -> None:
+    n = 10 * MEGA
     good, repeated, cleaned, lines = measured("a.\n" * n)
     assert good["words"] == n
     assert repeated["duplicate_line_ratio"] == (n - 1) / (n + 1)

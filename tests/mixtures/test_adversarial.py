@@ -55,11 +55,11 @@ def test_388_languages(tokenizer: JsonTokenizer, shared_data: Path) -> None:
     assert_same(tokenizer, [text[:2000] for text in texts])
 
 
-@pytest.mark.parametrize(("name", "text"), [("own", "a" * 4_000_000), ("llama3", " " * 4_000_000 + "x")])
-def test_four_megabytes_without_a_word(name: str, text: str) -> None:
+@pytest.mark.parametrize(("name", "text"), [("own", "a" * 10_000_000), ("llama3", " " * 10_000_000 + "x")])
+def test_ten_megabytes_without_a_word(name: str, text: str) -> None:
     """The other library panics on this much white space with some of the patterns, so what comes back is compared."""
     tokenizer = cut_by(name)
     start = time.perf_counter()
     ids, _ = tokenizer.encode_batch(Texts.of([text]))
-    assert time.perf_counter() - start < 15
+    assert time.perf_counter() - start < 30
     assert tokenizer.decode(ids) == text

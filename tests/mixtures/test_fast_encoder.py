@@ -120,14 +120,9 @@ def test_any_text_has_the_same_ids(encoder: Encoder, text: str) -> None:
     assert_same(encoder, [text])
 
 
-def test_every_kind_of_code_point_has_the_same_ids_among_letters_digits_and_space(encoder: Encoder) -> None:
-    # One of sixteen ideographs, Hangul syllables and private letters, of which all are alike.
+def test_every_code_point_has_the_same_ids_among_letters_digits_and_space(encoder: Encoder) -> None:
     points = [
-        chr(c)
-        for c in range(0xF0000)
-        if not 0xD800 <= c < 0xE000
-        and not 0x30000 <= c < 0xE0000
-        and (c < 0x3400 or 0xA000 <= c < 0xAC00 or 0xF900 <= c < 0x20000 or c % 16 == 0)
+        chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and not 0x30000 <= c < 0xE0000 and c < 0xF0000
     ]
     for around in ("a{}a", " {} 1"):
         texts = ["".join(map(around.format, points[start : start + 500])) for start in range(0, len(points), 500)]
