@@ -2,19 +2,19 @@
 over from a small model to a large one.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import token_folders
 from benchmarks.inputs import EOS, Inputs
 from benchmarks.results import Table
 from kernels.texts import Texts
 from mixtures import json_tokenizer
 from mixtures.json_tokenizer import JsonTokenizer
-from mixtures.token_shards import Origin, ShardEntry, Split, TokenShards, write_manifest, write_shard
+from mixtures.token_shards import ShardEntry, Split, TokenShards, write_shard
 from trainer.batches import Batches
 from trainer.config import Model, Optimizer, Training
 from trainer.evaluate import model_nats, validate
@@ -106,8 +106,6 @@ def _shards(folder: Path, texts: Sequence[str]) -> str:
     """The texts as ids, one in `HELD_OUT` of them held out."""
     definition = json_tokenizer.train(iter(texts), ENTRIES, EOS).to_str().encode()
     tokenizer = JsonTokenizer(definition, "tokenizer.json", EOS)
-    folder.mkdir()
-    (folder / "tokenizer.json").write_bytes(definition)
 
     def written(split: Split, own: Sequence[str]) -> ShardEntry:
         ids, starts = tokenizer.encode_batch(Texts.of(own))
@@ -117,14 +115,4 @@ def _shards(folder: Path, texts: Sequence[str]) -> str:
 
     training = [text for number, text in enumerate(texts) if number % HELD_OUT]
     entries = [written("train", training), written("validation", texts[::HELD_OUT])]
-    origin = Origin.of(
-        tokenizer.vocabulary,
-        eos=EOS,
-        tokenizer_file="tokenizer.json",
-        tokenizer_sha256=hashlib.sha256(definition).hexdigest(),
-        recipe_hash="",
-        seed=0,
-        version="",
-    )
-    write_manifest(str(folder), entries, origin)
-    return str(folder)
+    return token_folders.finish(folder, entries, tokenizer.vocabulary, EOS, definition)

@@ -1,6 +1,5 @@
 """A whole training run against a bare loop: what loading, logging and determinism cost."""
 
-import hashlib
 import itertools
 import os
 import statistics
@@ -9,14 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
+from benchmarks import token_folders
 from benchmarks.inputs import Inputs
 from benchmarks.results import SPREAD, Table
 from benchmarks.timing import Rounds, all_cores
-from mixtures.token_shards import Origin, Vocabulary, write_manifest, write_shard
+from mixtures.token_shards import Vocabulary
 from trainer.config import Model, Run
 from trainer.gpt import GPT
 from trainer.loop import gpt_config
@@ -39,7 +38,7 @@ LEAST = 0.95
 def run(inputs: Inputs) -> list[Table]:
     rows = {}
     with tempfile.TemporaryDirectory(prefix="crawlmill-training-") as name, all_cores():
-        data = _shards(Path(name) / "tokens")
+        data = token_folders.random(Path(name) / "tokens", ["train"], 2000, VOCABULARY)
         for title, config in SIZES.items():
             ours, bare = Rounds[None](), Rounds[None]()
             for number in range(TURNS * inputs.repeats):
@@ -61,25 +60,6 @@ def run(inputs: Inputs) -> list[Table]:
         f"{title}: {row['ratio']:.3f} of a bare loop's speed" for title, row in rows.items() if row["ratio"] < LEAST
     ]
     return [Table("Training", note, COLUMNS, rows, slow)]
-
-
-def _shards(folder: Path) -> str:
-    """Documents of 500 random ids; no text belongs to them."""
-    ids = np.random.default_rng(0).integers(1, VOCABULARY.size, (2000, 500))
-    entry = write_shard(str(folder), "random", 0, list(ids), ids.size, vocabulary=VOCABULARY)
-    name = "tokenizer.json"
-    (folder / name).write_bytes(b"{}")
-    origin = Origin.of(
-        VOCABULARY,
-        eos="",
-        tokenizer_file=name,
-        tokenizer_sha256=hashlib.sha256(b"{}").hexdigest(),
-        recipe_hash="",
-        seed=0,
-        version="",
-    )
-    write_manifest(str(folder), [entry], origin)
-    return str(folder)
 
 
 def _ours(data: str, out: Path, config: Run) -> float:

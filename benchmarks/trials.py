@@ -1,17 +1,16 @@
 """Trials of a mixture two at a time, against one after the other: whether training in parallel uses the machine."""
 
-import hashlib
 import itertools
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
-import numpy as np
-
+from benchmarks import token_folders
 from benchmarks.inputs import Inputs
 from benchmarks.results import SPREAD, Table
 from benchmarks.timing import Rounds, all_cores
-from mixtures.token_shards import Origin, Split, Vocabulary, write_manifest, write_shard
+from mixtures.token_shards import Vocabulary
 from pipeline import steps, trials
 from pipeline.cluster import Cluster, Needs
 from pipeline.steps import Counts, Step, Task
@@ -58,25 +57,7 @@ def run(inputs: Inputs) -> list[Table]:
 
 def write_pool(task: Task) -> Counts:
     """Random ids, as no loss is looked at."""
-    generator = np.random.default_rng(0)
-    entries = []
-    splits: tuple[Split, ...] = ("train", "validation")
-    for split in splits:
-        ids = generator.integers(1, VOCABULARY.size, (400, 499))
-        entries.append(write_shard(task.out, "random", 0, list(ids), ids.size, vocabulary=VOCABULARY, split=split))
-    name = "tokenizer.json"
-    with open(f"{task.out}/{name}", "wb") as file:
-        file.write(b"{}")
-    origin = Origin.of(
-        VOCABULARY,
-        eos="",
-        tokenizer_file=name,
-        tokenizer_sha256=hashlib.sha256(b"{}").hexdigest(),
-        recipe_hash="",
-        seed=0,
-        version="",
-    )
-    write_manifest(task.out, entries, origin)
+    token_folders.random(Path(task.out), ["train", "validation"], 400, VOCABULARY)
     return {}
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtures.interval import Interval
 from mixtures.repetition import PARAMETERS_DECAY, TOKENS_DECAY, effective
 from mixtures.scaling_law import FLOPS, Points, ScalingLaw, fit
 
@@ -39,15 +40,6 @@ class Optimum:
     @property
     def tokens_per_parameter(self) -> float:
         return self.tokens / self.parameters
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value, and the 95 % of its bootstrap draws in the middle."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

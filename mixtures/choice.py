@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtures.interval import Interval
 from mixtures.law import Laws
 from mixtures.proposals import check_bounds, project
 
@@ -63,15 +64,6 @@ def choose(laws: Laws, weights: Vector, natural: Vector, caps: Vector, floor: fl
             inverse *= 2
         shares = new
     raise ValueError(f"no mixture within {TOLERANCE:g} of the best after {MAX_STEPS:,} steps; raise kl above {kl:g}")
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """What is expected, and where it lies with 95 % confidence, as far as the laws hold; `low` <= `value` <= `high`."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from mixtures.law_solver import Problem, Solution, solve, solve_near
 
@@ -155,6 +154,9 @@ def _laws(sources: Sequence[str], targets: Sequence[str], found: Solution) -> La
 
 
 def _errors(predicted: Array, losses: Array) -> Errors:
+    # Half a second, which every command would pay for.
+    from scipy.stats import spearmanr
+
     rank = float(spearmanr(predicted, losses).statistic) if np.ptp(predicted) and np.ptp(losses) else float("nan")
     return Errors(float(np.sqrt(np.mean((predicted - losses) ** 2))), float(losses.std()), rank)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtures.choice import Interval
+from mixtures.interval import Interval
 
 Array = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mixtures.choice import Interval
+from mixtures.interval import Interval
 from mixtures.second_opinion import SecondOpinion, second_opinion
 
 Array = NDArray[np.float64]

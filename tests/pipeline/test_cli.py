@@ -108,3 +108,10 @@ def test_crawl_docs_then_run(tmp_path: Path) -> None:
     done = crawlmill("run", "recipes/demo.yaml", "--workers", "0", "--out", str(tmp_path / "run"), *sets)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run/summary.json").read_text())["sources"]["docs"]["read"] == pages
+
+
+def test_starting_the_command_line_loads_nothing_that_only_some_commands_need() -> None:
+    heavy = ("scipy.stats", "scipy.optimize", "sklearn", "matplotlib", "torch", "ray", "fasttext")
+    code = f"import sys, pipeline.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
