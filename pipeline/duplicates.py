@@ -7,7 +7,7 @@ one part's verdicts and one batch of documents.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -16,12 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from corpus import shards, storage
-from corpus.documents import document_id
-from dedup import preference
-from pipeline.summary import documents_folder, step_folder
+from corpus import storage
+from pipeline.finished import Document, Part, Run
 
 # The reasons of duplicates; where the texts can differ, they are worth a look.
 REASONS = ("exact_duplicate", "url_duplicate", "near_duplicate", "contained_duplicate")
@@ -34,17 +31,6 @@ EDGES = np.arange(21) / 20
 # Documents looked up together. Texts come a row group at a time, so many of them would keep a person waiting; of URLs
 # many, because duplicates repeat documents all over the run, and each batch may have to look into every part of it.
 WITH_TEXTS, WITHOUT_TEXTS = 64, 100_000
-
-
-@dataclass(frozen=True)
-class Document:
-    """A document of a run. `reason` is why it was dropped, None where it was kept; `text` only where asked for."""
-
-    id: int
-    source: str
-    url: str
-    reason: str | None
-    text: str | None
 
 
 @dataclass(frozen=True)
@@ -63,92 +49,6 @@ class Duplicate:
     document: Document
     similarity: float | None
     repeated: Repeated
-
-
-@dataclass(frozen=True)
-class Part:
-    """The files about one input file; a row of either is the row of the input file."""
-
-    source: str
-    verdicts: str
-    documents: str
-
-
-class Run:
-    """The documents of a finished run, by their ids; `summary` is its summary.json."""
-
-    def __init__(self, root: str, summary: Mapping[str, Any]) -> None:
-        self.root, self.summary = root, summary
-        self.parts = [part for source in summary["sources"] for part in _parts(root, source, summary)]
-        self._earlier: dict[str, Run | None] = {}
-
-    def documents(self, ids: Iterable[int], texts: bool) -> dict[int, Document]:
-        """Those of `ids` that are there; of the others nothing is said."""
-        rows = defaultdict(set)
-        for number in ids:
-            rows[number >> 32].add(number & 0xFFFFFFFF)
-        found: dict[int, Document] = {}
-        for shard in sorted(rows):
-            if shard < len(self.parts):
-                found |= _documents(self.parts[shard], shard, np.array(sorted(rows[shard])), texts)
-        return found
-
-    def resolve(self, duplicate_of: int) -> tuple[str | None, int]:
-        """The earlier run's folder, or None for this run, and the document's id there."""
-        found = preference.of_earlier(duplicate_of)
-        if found is None:
-            return None, duplicate_of
-        number, there = found
-        folder: str = self.summary["recipe"]["dedup"]["against"][number]
-        return folder, there
-
-    def earlier(self, folder: str) -> "Run | None":
-        """A run that this one was compared with; None where it is gone."""
-        if folder not in self._earlier:
-            path = storage.join(folder, "summary.json")
-            self._earlier[folder] = Run(folder, storage.read_json(path)) if storage.exists(path) else None
-        return self._earlier[folder]
-
-
-def _parts(root: str, source: str, summary: Mapping[str, Any]) -> list[Part]:
-    verdicts = step_folder(root, summary, f"{source}.documents")
-    documents = documents_folder(root, summary, source)
-    count = sum(name.startswith("verdicts-") for name in storage.list_folder(verdicts))
-    return [
-        Part(source, storage.join(verdicts, f"verdicts-{n:05d}.parquet"), storage.join(documents, shards.part_name(n)))
-        for n in range(count)
-    ]
-
-
-def _documents(part: Part, shard: int, rows: NDArray[np.int64], texts: bool) -> dict[int, Document]:
-    """The documents in these rows (ascending) of a part, by id; those that are not there are left out."""
-    # An earlier run's folder may have been cleared in part.
-    if not storage.exists(part.documents):
-        return {}
-    reasons = shards.read(part.verdicts, ["reason"])["reason"]
-    rows = rows[rows < len(reasons)]
-    columns = ["id", "url", *(["text"] if texts else [])]
-    found = _take(part.documents, rows, columns).to_pylist() if len(rows) else []
-    documents = {}
-    for row, reason, document in zip(rows.tolist(), reasons.take(rows).to_pylist(), found, strict=True):
-        # Where a source's folder is gone, the parts after it would be taken for other ones.
-        if document["id"] == document_id(shard, row):
-            text = document.get("text")
-            documents[document["id"]] = Document(document["id"], part.source, document["url"], reason, text)
-    return documents
-
-
-def _take(path: str, rows: NDArray[np.int64], columns: list[str]) -> pa.Table:
-    """These rows (ascending, at least one) of a Parquet file; no row group is read that has none of them."""
-    with storage.open_read(path) as file:
-        parquet = pq.ParquetFile(file)
-        sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
-        first = np.cumsum([0, *sizes])
-        groups = np.searchsorted(first, rows, side="right") - 1
-        return pa.concat_tables(
-            parquet.read_row_group(group, columns=columns).take(rows[groups == group] - first[group])
-            for group in np.unique(groups).tolist()
-        )
 
 
 @dataclass(frozen=True)

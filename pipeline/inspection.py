@@ -18,7 +18,8 @@ from corpus.strict import unknown
 from pipeline import console as terminal
 from pipeline import duplicates
 from pipeline.differences import COMPARED_WORDS, Difference, first_difference
-from pipeline.duplicates import Document, Duplicate, Repeated, Run, Sums, Wanted
+from pipeline.duplicates import Duplicate, Repeated, Sums, Wanted
+from pipeline.finished import Document, Run
 from pipeline.summary import of_finished
 
 SHOWN = 20

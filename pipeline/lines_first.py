@@ -23,7 +23,7 @@ from pipeline import read
 from pipeline.repeated import CHUNK, TALLY, repeated_of
 from pipeline.steps import Counts, Task
 
-COLUMNS = [*DOCUMENT.names, "dropped"]
+COLUMNS = [*DOCUMENT.names, "dropped", "offset"]
 
 
 def tally(task: Task) -> Counts:
@@ -67,7 +67,7 @@ def measure(task: Task) -> Counts:
             dropped = pc.coalesce(batch["dropped"], pc.if_else(pa.array(short), f"repeated_{wanted['unit']}s", None))
             known = zip(batch["language"].to_pylist(), batch["language_score"].to_pylist(), strict=True)
             told = [(label, score) if label else None for label, score in known]
-            same = {name: batch[name] for name in ("id", "url", "date", "source")}
+            same = {name: batch[name] for name in ("id", "url", "date", "source", "offset")}
             columns = same | {"dropped": dropped} | read.measure(task, texts, batch["url"].to_pylist(), told)
             table = pa.table(columns, schema=read.schema(task.params))
             out.write_table(table)

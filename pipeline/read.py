@@ -33,8 +33,10 @@ ARROW_TYPES = {int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
 def schema(params: Mapping[str, Any]) -> pa.Schema:
-    """A document's columns, then `dropped`, one column per signal and what near-duplicates are found by."""
-    fields = [*DOCUMENT, pa.field("dropped", pa.string())]
+    """A document's columns, then `dropped`, where in the input file its record starts, one column per signal and what
+    near-duplicates are found by.
+    """
+    fields = [*DOCUMENT, pa.field("dropped", pa.string()), pa.field("offset", pa.int64())]
     for family in rules.measured(params["measuring"]):
         for signal, dtype in family.signals.items():
             fields.append(pa.field(family.column(signal), ARROW_TYPES[dtype]))
@@ -59,6 +61,7 @@ def run(task: Task) -> Counts:
             size += pc.sum(shards.text_bytes(table["text"])).as_py() or 0
     return {
         "read": rows + len(seen.unreadable),
+        "files": [{"file": task.part["file"], "documents": rows, "unreadable": len(seen.unreadable)}],
         "text_bytes": size,
         "unreadable": seen.unreadable,
         "other_records": dict(sorted(seen.other.items())),
@@ -122,6 +125,7 @@ def documents(task: Task, batch: list[Page | Dropped], first_id: int) -> pa.Tabl
         "date": [item.date for item in batch],
         "source": [task.params["name"]] * len(batch),
         "dropped": dropped,
+        "offset": [item.offset for item in batch],
     }
     known = [foreign.get(row) for row in range(len(batch))]
     return pa.table(columns | measure(task, texts, columns["url"], known), schema=schema(task.params))

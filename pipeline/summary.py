@@ -92,6 +92,7 @@ def _source(name: str, source: Source, counts: Mapping[str, Counts]) -> dict[str
         "kept": written["kept"],
         "dropped": written["dropped"],
         "unreadable": unreadable,
+        "files": read["files"],
         "files_without_documents": read["files_without_documents"],
         "other_records": read["other_records"],
         "rules_failed": counts[f"{name}.filter"]["rules_failed"],

@@ -33,6 +33,14 @@ def read_jsonl(path: str, text_field: str) -> Iterator[Found]:
             offset += len(line)
 
 
+def read_again(path: str, offset: int, text_field: str) -> Page | None:
+    """The page whose line starts at that byte of the uncompressed file; None where there is none."""
+    with fsspec.open(path, "rb", compression="infer") as file:
+        file.seek(offset)
+        found = _document(path, offset, file.readline(), text_field)
+    return found if isinstance(found, Page) else None
+
+
 def _document(path: str, offset: int, line: bytes, text_field: str) -> Found:
     try:
         row: Any = json.loads(line)
@@ -44,7 +52,9 @@ def _document(path: str, offset: int, line: bytes, text_field: str) -> Found:
     url, date = str(row.get("url") or row.get("id") or ""), _date(row.get("date"))
     # A JSON escape can write half of a surrogate pair, which no UTF-8 file can hold.
     text = row[text_field].encode("utf-8", "replace").decode("utf-8")
-    return Page(url, date, "text/plain", text) if text.strip() else Dropped(url, date, "empty_body")
+    if not text.strip():
+        return Dropped(offset, url, date, "empty_body")
+    return Page(offset, url, date, "text/plain", text)
 
 
 def _date(value: object) -> datetime | None:

@@ -11,8 +11,13 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A document as it was read. `mime` is "text/html" (to be extracted) or "text/plain" (text already)."""
+    """A document as it was read. `mime` is "text/html" (to be extracted) or "text/plain" (text already).
 
+    `offset` is the byte in the file where its record starts: of the gzip member it is in, or, of JSON lines, in the
+    uncompressed bytes.
+    """
+
+    offset: int
     url: str
     date: datetime | None
     mime: str
@@ -21,8 +26,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A document that reading itself turns away. `reason` is the name it is counted under."""
+    """A document that reading itself turns away. `reason` is the name it is counted under, `offset` as of a page."""
 
+    offset: int
     url: str
     date: datetime | None
     reason: str

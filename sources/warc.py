@@ -7,9 +7,11 @@ empty, and nothing in one ends the reading of it but the file system.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import IO
+from io import RawIOBase
+from typing import IO, cast
 
 from fastwarc.stream_io import Lz4Reader, ZstdReader
 
@@ -44,6 +46,39 @@ def read_warc(path: str) -> Iterator[Found]:
             yield Unreadable(path, 0, "the file holds no record; fetch it again, or take it out of the recipe")
 
 
+def read_again(path: str, offset: int, url: str) -> Page | None:
+    """The page of that URL whose record, or gzip member or frame, starts at byte `offset`; None where it is not there.
+
+    Of the file nothing before it is read, and nothing behind what starts there.
+    """
+    with open_read(path) as file:
+        for item in _records(path, cast(IO[bytes], _Tail(file, offset))):
+            found = _read(path, item) if isinstance(item, Record) else item
+            if item.offset > 0:
+                return None
+            if isinstance(found, Page) and found.url == url:
+                return replace(found, offset=offset)
+    return None
+
+
+class _Tail(RawIOBase):
+    """A file from one byte on, which is its byte 0."""
+
+    def __init__(self, file: IO[bytes], start: int) -> None:
+        self.file, self.start = file, start
+        self.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        return self.file.read(size)
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        assert whence == 0, whence
+        return self.file.seek(self.start + position) - self.start
+
+    def tell(self) -> int:
+        return self.file.tell() - self.start
+
+
 def _records(path: str, file: IO[bytes]) -> Iterator[Record | Unreadable]:
     start = file.read(5)
     file.seek(0)
@@ -71,7 +106,7 @@ def _read(path: str, record: Record) -> Found:
             return _document(record, url, date, record.fields, record.content)
         status, fields, body = parse_response(record.content)
         if status != 200:
-            return Dropped(url, date, "http_status")
+            return Dropped(record.offset, url, date, "http_status")
         return _document(record, url, date, fields, body)
     except ResponseError as error:
         return Unreadable(path, record.offset, str(error))
@@ -81,20 +116,20 @@ def _document(record: Record, url: str, date: datetime | None, fields: Fields, b
     content_type = fields.get("content-type", "")
     stated = content_type.partition(";")[0].partition(",")[0].strip().lower()
     if stated and stated not in _MIMES:
-        return Dropped(url, date, "content_type")
+        return Dropped(record.offset, url, date, "content_type")
     if record.length > len(record.content):
-        return Dropped(url, date, "too_large")
+        return Dropped(record.offset, url, date, "too_large")
     body = decode_body(body, fields)
     if len(body) > MAX_BODY:
-        return Dropped(url, date, "too_large")
+        return Dropped(record.offset, url, date, "too_large")
     mime = _MIMES.get(stated or sniff_type(body))
     if mime is None:
-        return Dropped(url, date, "content_type")
+        return Dropped(record.offset, url, date, "content_type")
     charset = _CHARSET.search(content_type)
     text = decode(body, charset[1] if charset else None)
     if not text or text.isspace():
-        return Dropped(url, date, "empty_body")
-    return Page(url, date, mime, text)
+        return Dropped(record.offset, url, date, "empty_body")
+    return Page(record.offset, url, date, mime, text)
 
 
 def _date(text: str) -> datetime | None:

@@ -20,7 +20,8 @@ from rich.console import Console
 from corpus.strict import RecipeError
 from pipeline import duplicates, inspection
 from pipeline.cli import cli
-from pipeline.duplicates import Run, Wanted
+from pipeline.duplicates import Wanted
+from pipeline.finished import Run
 from pipeline.inspection import visible
 from pipeline.summary import of_finished
 

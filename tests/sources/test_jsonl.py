@@ -3,12 +3,15 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sources.jsonl import read_jsonl
+import pytest
+
+from sources.jsonl import read_again, read_jsonl
 from sources.pages import Dropped, Page, Unreadable
 
 
 def write(path: Path, *lines: bytes) -> str:
-    path.write_bytes(b"\n".join(lines) + b"\n")
+    data = b"\n".join(lines) + b"\n"
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return str(path)
 
 
@@ -26,17 +29,26 @@ def test_every_line_is_a_page_a_reason_or_damage(tmp_path: Path) -> None:
         b'{"text": "half \\ud83d pair"}',
     )
     found = list(read_jsonl(path, "text"))
+    lines = Path(path).read_bytes().splitlines(keepends=True)
+    at = [sum(map(len, lines[:n])) for n in range(len(lines))]
     assert found[:3] == [
-        Page("https://a.example/", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "text/plain", "one"),
-        Page("7", None, "text/plain", "two"),
-        Dropped("", None, "empty_body"),
+        Page(0, "https://a.example/", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "text/plain", "one"),
+        Page(at[1], "7", None, "text/plain", "two"),
+        Dropped(at[3], "", None, "empty_body"),
     ]
     damage = [item for item in found if isinstance(item, Unreadable)]
     assert len(damage) == 4
-    lines = Path(path).read_bytes().splitlines(keepends=True)
-    assert [item.offset for item in damage] == [sum(map(len, lines[:n])) for n in (4, 5, 6, 7)]
+    assert [item.offset for item in damage] == at[4:8]
     assert 'no "text"' in damage[0].cause
-    assert found[-1] == Page("", None, "text/plain", "half ? pair")
+    assert found[-1] == Page(at[8], "", None, "text/plain", "half ? pair")
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz"])
+def test_a_page_is_read_again_by_its_offset(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path / name, b'{"text": "one"}', b'{"text": "two", "id": 2}', b"{broken")
+    pages = [item for item in read_jsonl(path, "text") if isinstance(item, Page)]
+    assert [read_again(path, page.offset, "text") for page in pages] == pages
+    assert read_again(path, pages[-1].offset + 25, "text") is None, "the broken line"
 
 
 def test_the_texts_field_is_by_choice(tmp_path: Path) -> None:

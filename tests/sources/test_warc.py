@@ -15,7 +15,7 @@ from fastwarc.stream_io import BrotliWriter, Lz4Writer, ZstdWriter
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from sources.pages import Dropped, Found, OtherRecord, Page, Unreadable
-from sources.warc import read_warc
+from sources.warc import read_again, read_warc
 
 HTML = "<html><body><p>Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.</p></body></html>"
 URL = "http://page.example/"
@@ -39,6 +39,13 @@ def brotli(data: bytes) -> bytes:
     return file.getvalue()
 
 
+def zstd(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with ZstdWriter(file) as writer:
+        writer.write(data)
+    return file.getvalue()
+
+
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., list[Found]]:
     def read(data: bytes, name: str = "a.warc") -> list[Found]:
@@ -51,7 +58,7 @@ def read(tmp_path: Path) -> Callable[..., list[Found]]:
 
 def test_a_page_is_its_url_its_date_its_kind_and_its_text(read: Callable[..., list[Found]]) -> None:
     [page] = read(warc(http()))
-    assert page == Page(URL, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "text/html", HTML)
+    assert page == Page(0, URL, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "text/html", HTML)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +106,7 @@ def test_pages(content: bytes, mime: str, body: str, read: Callable[..., list[Fo
     ],
 )
 def test_dropped(content: bytes, reason: str, read: Callable[..., list[Found]]) -> None:
-    assert read(warc(content)) == [Dropped(URL, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), reason)]
+    assert read(warc(content)) == [Dropped(0, URL, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), reason)]
 
 
 @pytest.mark.parametrize(
@@ -259,3 +266,23 @@ def test_real_sound_files_have_the_records_that_fastwarc_finds(shared_data: Path
         no_http = sum(item.kind in ("dns", "whois") for item in found if isinstance(item, OtherRecord))
         assert len(found) == len(types), path
         assert sum(not isinstance(item, OtherRecord) for item in found) + no_http == documents, path
+
+
+@pytest.mark.parametrize("kind", ["members", "one member", "plain", "zstd"])
+def test_a_page_is_read_again_by_its_offset_and_url(kind: str, tmp_path: Path) -> None:
+    records = [warc(http(f"<p>page {n}</p>"), Target_URI=f"https://a.example/{n}") for n in range(5)]
+    name, data = {
+        "members": ("a.warc.gz", b"".join(map(gzip.compress, records))),
+        "one member": ("a.warc.gz", gzip.compress(b"".join(records))),
+        "plain": ("a.warc", b"".join(records)),
+        "zstd": ("a.warc.zst", b"".join(map(zstd, records))),
+    }[kind]
+    path = tmp_path / name
+    path.write_bytes(data)
+    pages = [item for item in read_warc(str(path)) if isinstance(item, Page)]
+    # Small frames are inflated together.
+    together = kind in ("one member", "zstd")
+    assert len({page.offset for page in pages}) == (1 if together else 5)
+    assert [read_again(str(path), page.offset, page.url) for page in pages] == pages
+    if not together:
+        assert read_again(str(path), pages[1].offset, pages[0].url) is None, "another record starts there"

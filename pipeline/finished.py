@@ -1,0 +1,141 @@
+"""A finished run, and its documents by their ids.
+
+What goes in: the run's folder. What comes out: the files about each input file, and documents with what became of
+them. What stays true: of the documents only the row groups that are asked for are read, and a document that is not
+there is left out and never taken for another.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from corpus import shards, storage
+from corpus.documents import document_id
+from dedup import preference
+from pipeline.summary import documents_folder, step_folder
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document of a run. `reason` is why it was dropped, None where it was kept; `text` only where asked for."""
+
+    id: int
+    source: str
+    url: str
+    reason: str | None
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """The files about one input file, `file`, which is the `number`-th of its source from 0.
+
+    A row of `documents` (the read step's, or the measure step's), of `filtered` and of `verdicts` is the row of the
+    input file.
+    """
+
+    source: str
+    number: int
+    file: str
+    documents: str
+    filtered: str
+    verdicts: str
+
+
+class Run:
+    """The documents of a finished run, by their ids; `summary` is its summary.json."""
+
+    def __init__(self, root: str, summary: Mapping[str, Any]) -> None:
+        self.root, self.summary = root, summary
+        self.parts = [part for source in summary["sources"] for part in _parts(root, source, summary)]
+        self._earlier: dict[str, Run | None] = {}
+
+    def documents(self, ids: Iterable[int], texts: bool) -> dict[int, Document]:
+        """Those of `ids` that are there; of the others nothing is said."""
+        rows = defaultdict(set)
+        for number in ids:
+            rows[number >> 32].add(number & 0xFFFFFFFF)
+        found: dict[int, Document] = {}
+        for shard in sorted(rows):
+            if shard < len(self.parts):
+                found |= _documents(self.parts[shard], shard, np.array(sorted(rows[shard])), texts)
+        return found
+
+    def part_of(self, number: int) -> Part | None:
+        """The part with the document of that id, if there is such a one."""
+        shard, row = number >> 32, number & 0xFFFFFFFF
+        if shard >= len(self.parts):
+            return None
+        part = self.parts[shard]
+        read: int = self.summary["sources"][part.source]["files"][part.number]["documents"]
+        return part if row < read else None
+
+    def resolve(self, duplicate_of: int) -> tuple[str | None, int]:
+        """The earlier run's folder, or None for this run, and the document's id there."""
+        found = preference.of_earlier(duplicate_of)
+        if found is None:
+            return None, duplicate_of
+        number, there = found
+        folder: str = self.summary["recipe"]["dedup"]["against"][number]
+        return folder, there
+
+    def earlier(self, folder: str) -> "Run | None":
+        """A run that this one was compared with; None where it is gone."""
+        if folder not in self._earlier:
+            path = storage.join(folder, "summary.json")
+            self._earlier[folder] = Run(folder, storage.read_json(path)) if storage.exists(path) else None
+        return self._earlier[folder]
+
+
+def _parts(root: str, source: str, summary: Mapping[str, Any]) -> list[Part]:
+    verdicts = step_folder(root, summary, f"{source}.documents")
+    documents = documents_folder(root, summary, source)
+    filtered = step_folder(root, summary, f"{source}.filter")
+    return [
+        Part(
+            source,
+            number,
+            read["file"],
+            storage.join(documents, shards.part_name(number)),
+            storage.join(filtered, shards.part_name(number)),
+            storage.join(verdicts, f"verdicts-{number:05d}.parquet"),
+        )
+        for number, read in enumerate(summary["sources"][source]["files"])
+    ]
+
+
+def _documents(part: Part, shard: int, rows: NDArray[np.int64], texts: bool) -> dict[int, Document]:
+    """The documents in these rows (ascending) of a part, by id; those that are not there are left out."""
+    # An earlier run's folder may have been cleared in part.
+    if not storage.exists(part.documents):
+        return {}
+    reasons = shards.read(part.verdicts, ["reason"])["reason"]
+    rows = rows[rows < len(reasons)]
+    columns = ["id", "url", *(["text"] if texts else [])]
+    found = take(part.documents, rows, columns).to_pylist() if len(rows) else []
+    documents = {}
+    for row, reason, document in zip(rows.tolist(), reasons.take(rows).to_pylist(), found, strict=True):
+        # Where a source's folder is gone, the parts after it would be taken for other ones.
+        if document["id"] == document_id(shard, row):
+            text = document.get("text")
+            documents[document["id"]] = Document(document["id"], part.source, document["url"], reason, text)
+    return documents
+
+
+def take(path: str, rows: NDArray[np.int64], columns: list[str]) -> pa.Table:
+    """These rows (ascending, at least one) of a Parquet file; no row group is read that has none of them."""
+    with storage.open_read(path) as file:
+        parquet = pq.ParquetFile(file)
+        sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
+        first = np.cumsum([0, *sizes])
+        groups = np.searchsorted(first, rows, side="right") - 1
+        return pa.concat_tables(
+            parquet.read_row_group(group, columns=columns).take(rows[groups == group] - first[group])
+            for group in np.unique(groups).tolist()
+        )
