@@ -96,6 +96,8 @@ class Run:
 def _parts(root: str, source: str, summary: Mapping[str, Any]) -> list[Part]:
     verdicts = step_folder(root, summary, f"{source}.documents")
     documents = documents_folder(root, summary, source)
+    if "files" not in summary["sources"][source]:
+        raise ValueError(f"{root}: an earlier version of crawlmill made it; run the recipe again")
     filtered = step_folder(root, summary, f"{source}.filter")
     return [
         Part(

@@ -48,10 +48,11 @@ def write_run(root: Path, sources: dict[str, list[list[Planted]]], against: Sequ
     summary: dict[str, Any] = {"sources": {}, "steps": {}, "recipe": {"dedup": {"against": list(against)}}}
     shard = 0
     for source, parts in sources.items():
-        folders = {step: f"steps/{source}.{step}-{'0' * 12}" for step in ("read", "documents")}
+        folders = {step: f"steps/{source}.{step}-{'0' * 12}" for step in ("read", "filter", "documents")}
         summary["steps"] |= {f"{source}.{step}": {"folder": folder} for step, folder in folders.items()}
         dropped = Counter(d.reason for part in parts for d in part if d.reason)
-        summary["sources"][source] = {"dropped": dict(dropped)}
+        files = [{"file": f"{source}-{n}.warc.gz", "documents": len(part)} for n, part in enumerate(parts)]
+        summary["sources"][source] = {"dropped": dict(dropped), "files": files}
         for folder in folders.values():
             (root / folder).mkdir(parents=True)
             (root / folder / "step.json").write_text("{}")
