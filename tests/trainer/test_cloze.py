@@ -172,7 +172,7 @@ def test_what_is_learnt_by_heart_is_right_and_the_unlearnt_is_chance() -> None:
     assert low < 0.25 < high
     text = torch.tensor([[0, *query, *answer] for query, answer in zip(queries, answers, strict=True)])
     optimizer = torch.optim.AdamW(gpt.parameters(), lr=2e-2)
-    for _ in range(60):
+    for _ in range(120):
         loss = torch.nn.functional.cross_entropy(gpt(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())
         optimizer.zero_grad()
         torch.autograd.backward(loss)
