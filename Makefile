@@ -17,9 +17,13 @@ demo: .venv/installed demo/crawl/reference.jsonl.gz
 demo/crawl/reference.jsonl.gz: | .venv/installed
 	$(BIN)/crawlmill crawl-docs --out demo/crawl
 
-# More processes than cores: half of the tests wait for processes of their own.
+# Where it is set, each of the hundreds of processes that tests start would compile every source anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+# More processes than cores: half of the tests wait for processes of their own. Neighbours stay in one process, since
+# they share what takes long to make; who is done takes from the others.
 test: .venv/installed
-	$(BIN)/python -m pytest -q -n 4
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal
 
 # crawlmill beside datatrove and plain libraries on the same pages: about half an hour, no network once the peers are
 # installed. Appends its tables to docs/benchmarks.md. Fewer parts: make bench ARGS="--part rules --part end-to-end".

@@ -2,12 +2,25 @@
 
 import gzip
 import json
+import multiprocessing
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from pydoc_data.topics import topics
+from unittest import mock
 
 import pytest
 from hypothesis import settings
+
+# Threads that spin while they wait take the cores from the other test processes: a fit of half a second took twenty.
+# OpenBLAS and OpenMP read these when numpy, scikit-learn or torch is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Starts processes for tests to kill, from one that has imported what a run needs.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["pipeline.cli", "pipeline.run"])
 
 # The same examples on every run, so that a change is blamed for what it broke and for nothing else; and no deadline,
 # which would measure what else the machine is doing.
@@ -127,3 +140,27 @@ def small_recipe(small_crawl: Path, tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Has the kernels compiled before several test processes begin, each of which would compile them for itself."""
+    if not config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        return
+    # A second that no other start of pytest should take.
+    from kernels.prepare import Work, prepare
+    from pipeline.graph import steps_of
+    from pipeline.recipe import load
+    from pipeline.warm import warm
+
+    works: dict[str, Work] = {}
+    rules = "[gopher_repetition, gopher_quality, c4, fineweb, refinedweb, personal_data]"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch("pipeline.warm.prepare", lambda found, _: works.update(found)),
+    ):
+        for name in ("a.warc.gz", "reference.jsonl.gz"):
+            Path(folder, name).touch()
+        Path(folder, "recipe.yaml").write_text(RECIPE.format(crawl=folder))
+        for step in steps_of(load(f"{folder}/recipe.yaml", (f"sources.web.rules={rules}",))):
+            warm(step, print)
+    prepare(works, print)

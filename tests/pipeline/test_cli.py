@@ -89,8 +89,8 @@ def test_a_run_prints_the_numbers_of_its_summary(small_recipe: Callable[..., str
     for reason, count in web["dropped"].items():
         assert re.search(rf"{reason} │ +{count} │", done.stdout)
     assert "is unreadable" in done.stdout
-    again = crawlmill("run", recipe, "--workers", "0", "--out", str(tmp_path / "run"))
-    assert again.returncode == 0
+    again = CliRunner().invoke(cli, ["run", recipe, "--workers", "0", "--out", str(tmp_path / "run")])
+    assert again.exit_code == 0
     assert "Nothing to do" in again.stdout
 
 

@@ -3,14 +3,15 @@ of an earlier one."""
 
 import gzip
 import json
+import os
 import random
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -21,10 +22,11 @@ from corpus import storage
 from corpus.strict import RecipeError
 from kernels import signatures
 from kernels.texts import Texts
-from pipeline import group, keys, similar
+from pipeline import cli, group, keys, similar
 from pipeline.cluster import Cluster
 from pipeline.recipe import Recipe
 from pipeline.run import Result, run
+from tests.conftest import FORKS
 
 WORDS = [f"word{n}" for n in range(3000)]
 NEAR = {"minhash": {"bands": 14, "rows": 8, "threshold": 0.75}}
@@ -356,26 +358,22 @@ def test_too_little_memory_is_refused_with_the_least_that_would_do(tmp_path: Pat
     go(recipe({"web": (paths, NEAR)}, memory=least), tmp_path / "run")
 
 
-KILLED = """
-import os, signal, sys
-from corpus import storage
-from pipeline import cli
+def run_until(name: str, files: int, arguments: list[str]) -> None:
+    """The command, killed when step `name` is to have one file more than `files`."""
+    replace, left = os.replace, files
 
-real, name, left = storage.os.replace, sys.argv[1], int(sys.argv[2])
+    def replace_or_die(source: str, target: str) -> None:
+        nonlocal left
+        # The lock's and the recipe's own files are not of a step.
+        if f"/steps/{name}-" in target:
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        replace(source, target)
 
-def replace(source, target):
-    global left
-    # The lock's and the recipe's own files are not of a step.
-    if f"/steps/{name}-" in target:
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-    real(source, target)
-
-storage.os.replace = replace
-sys.argv = ["crawlmill", "run", *sys.argv[3:]]
-cli.main()
-"""
+    with mock.patch.object(storage.os, "replace", replace_or_die):
+        sys.argv = ["crawlmill", "run", *arguments]
+        cli.main()
 
 
 def test_a_kill_in_any_step_leaves_nothing_that_changes_the_outcome(tmp_path: Path) -> None:
@@ -389,9 +387,10 @@ def test_a_kill_in_any_step_leaves_nothing_that_changes_the_outcome(tmp_path: Pa
     assert len(names) == 13
     for name in names:
         for files in (0, 1):
-            arguments = [sys.executable, "-c", KILLED, name, str(files), *command]
-            done = subprocess.run(arguments, capture_output=True, check=False, cwd=Path(__file__).parents[2])
-            assert done.returncode == -signal.SIGKILL, (name, done.stderr.decode())
+            process = FORKS.Process(target=run_until, args=(name, files, command))
+            process.start()
+            process.join()
+            assert process.exitcode == -signal.SIGKILL, name
     go(wanted, tmp_path / "killed")
     assert not list((tmp_path / "killed").rglob("*.tmp-*"))
     for step in whole.steps:

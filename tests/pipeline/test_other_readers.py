@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +22,40 @@ from pipeline.run import Result, run
 MEGATRON = """
 import json, sys
 from megatron.core.datasets.indexed_dataset import IndexedDataset
-for prefix in sys.argv[1:]:
-    dataset = IndexedDataset(prefix)
+for line in sys.stdin:
+    dataset = IndexedDataset(json.loads(line))
     documents = dataset.document_indices.tolist()
     assert documents == list(range(len(dataset) + 1))
-    print(json.dumps([dataset[n].tolist() for n in range(len(dataset))]))
+    print(json.dumps([dataset[n].tolist() for n in range(len(dataset))]), flush=True)
 """
 
 Documents = list[list[int]]
+Reader = Callable[[Path], dict[str, Documents]]
 
 
-def megatron(folder: Path) -> dict[str, Documents]:
-    """What Megatron-LM reads, by file."""
+@pytest.fixture(scope="module")
+def megatron() -> Iterator[Reader]:
+    """What Megatron-LM reads in a folder, by file."""
     if importlib.util.find_spec("megatron") is None:
         pytest.skip("needs megatron-core")
-    prefixes = [str(path.with_suffix("")) for path in sorted(folder.glob("*.idx"))]
-    command = [sys.executable, "-W", "ignore", "-c", MEGATRON, *prefixes]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    return {f"{Path(prefix).name}.bin": json.loads(line) for prefix, line in zip(prefixes, lines, strict=True)}
+    command = [sys.executable, "-W", "ignore", "-c", MEGATRON]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        asked, answers = process.stdin, process.stdout
+
+        def read(folder: Path) -> dict[str, Documents]:
+            found: dict[str, Documents] = {}
+            for path in sorted(folder.glob("*.idx")):
+                print(json.dumps(str(path.with_suffix(""))), file=asked, flush=True)
+                answer = answers.readline()
+                assert answer, "it ended, and said why on stderr"
+                found[f"{path.stem}.bin"] = json.loads(answer)
+            return found
+
+        yield read
+        asked.close()
+        assert process.wait() == 0
 
 
 def nanogpt(folder: Path, shard: dict[str, Any], dtype: str, eos: int) -> Documents:
@@ -62,7 +76,7 @@ def llm_c(path: Path) -> tuple[np.ndarray, int]:
     return tokens, tokens.itemsize
 
 
-def check(root: Path) -> None:
+def check(root: Path, megatron: Reader) -> None:
     """All three readers see the kept texts, encoded by the tokenizer's own library, each with one EOS."""
     folder = root / "tokens"
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -93,12 +107,12 @@ def check(root: Path) -> None:
     assert again == used
 
 
-def test_made_up_documents(mix: Callable[..., Result], tmp_path: Path) -> None:
+def test_made_up_documents(mix: Callable[..., Result], megatron: Reader, tmp_path: Path) -> None:
     mix("{epochs: {web: 2.0, books: 1.5, code: 1.0}, validation: 0.1}", "tokens.also=llm.c")
-    check(tmp_path / "run")
+    check(tmp_path / "run", megatron)
 
 
-def test_ids_of_more_than_16_bits(mix: Callable[..., Result], tmp_path: Path) -> None:
+def test_ids_of_more_than_16_bits(mix: Callable[..., Result], megatron: Reader, tmp_path: Path) -> None:
     """A tokenizer of 70,000 entries, most of which no text uses."""
     mix("{epochs: {web: 1.0}}")
     data = json.loads((tmp_path / "run/tokens/tokenizer.json").read_text())
@@ -109,10 +123,10 @@ def test_ids_of_more_than_16_bits(mix: Callable[..., Result], tmp_path: Path) ->
     mix("{epochs: {web: 1.0}}", given, "tokens.also=llm.c")
     manifest = json.loads((tmp_path / "run/tokens/manifest.json").read_text())
     assert (manifest["dtype"], manifest["vocabulary_size"]) == ("uint32", 70_000)
-    check(tmp_path / "run")
+    check(tmp_path / "run", megatron)
 
 
-def test_real_articles(shared_data: Path, tmp_path: Path) -> None:
+def test_real_articles(shared_data: Path, megatron: Reader, tmp_path: Path) -> None:
     recipe = f"""
 name: articles
 sources: {{articles: {{kind: jsonl, paths: {shared_data}/reference/wikitext2_valid_test.jsonl.gz}}}}
@@ -122,4 +136,4 @@ tokens: {{tokenizer: {{train: 2000}}, shard_tokens: 200_000, also: [llm.c]}}
     (tmp_path / "recipe.yaml").write_text(recipe)
     with Cluster(0) as cluster:
         run(load(str(tmp_path / "recipe.yaml")), str(tmp_path / "run"), cluster, lambda _: None, lambda _: None)
-    check(tmp_path / "run")
+    check(tmp_path / "run", megatron)

@@ -23,12 +23,13 @@ import pytest
 from tokenizers import Tokenizer
 
 from corpus.strict import RecipeError
-from pipeline import steps
+from pipeline import cli, steps
 from pipeline.cluster import Cluster
 from pipeline.console import warnings
 from pipeline.recipe import load
 from pipeline.run import Result, run
 from sources.extract import extract
+from tests.conftest import FORKS
 
 
 def go(recipe: str, root: Path | str, *overrides: str, workers: int = 0) -> Result:
@@ -218,19 +219,29 @@ def test_a_cluster_gives_the_same_bytes_and_relative_paths_mean_the_same(
     assert digests(Path("on-ray"), *DATA) == digests(Path("here"), *DATA)
 
 
+def command(*arguments: str) -> None:
+    sys.argv = ["crawlmill", *arguments]
+    cli.main()
+
+
 def test_a_killed_run_continues_to_the_same_bytes(small_recipe: Callable[..., str], tmp_path: Path) -> None:
     recipe, root = small_recipe(), tmp_path / "killed"
     go(recipe, tmp_path / "whole")
-    command = [sys.executable, "-m", "pipeline.cli", "run", recipe, "--workers", "0", "--out", str(root)]
     kills = 0
+
+    def progress() -> int:
+        return sum(path.suffix == ".json" for path in (root / "steps").rglob("*"))
+
     # Kill it again and again, each time as soon as it has got one file further.
     for _ in range(12):
-        there = len(digests(root, ".json")) if root.exists() else 0
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-            while process.poll() is None and len(digests(root, ".json") if root.exists() else ()) < there + 5:
-                time.sleep(0.005)
-            kills += process.poll() is None
-            process.send_signal(signal.SIGKILL)
+        there = progress()
+        process = FORKS.Process(target=command, args=("run", recipe, "--workers", "0", "--out", str(root)))
+        process.start()
+        while process.is_alive() and progress() < there + 5:
+            time.sleep(0.005)
+        process.kill()
+        process.join()
+        kills += process.exitcode == -signal.SIGKILL
     assert kills >= 3
     go(recipe, root)
     assert digests(root, *DATA) == digests(tmp_path / "whole", *DATA)
