@@ -33,6 +33,7 @@ PARTS = (
     "dedup-memory",
     "languages",
     "personal-data",
+    "what-if",
 )
 
 

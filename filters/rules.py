@@ -183,6 +183,12 @@ def measured(measuring: Sequence[Mapping[str, Any]]) -> tuple[Family, ...]:
     return tuple(_measured(**described) for described in measuring)
 
 
+def as_measured(families: Sequence[Family], measuring: Sequence[Mapping[str, Any]]) -> tuple[Family, ...]:
+    """The families, that `resolve` gave unchecked, with the parameters they were measured with: files by their names."""
+    parameters = [{name: value for name, value in described.items() if name != "family"} for described in measuring]
+    return tuple(replace(family, parameters=own) for family, own in zip(families, parameters, strict=True))
+
+
 def _measured(family: str, **parameters: Any) -> Family:
     if family.startswith(datatrove_filters.PREFIX):
         known = datatrove_filters.family(family, parameters["settings"])
@@ -209,7 +215,7 @@ def judge(
     families: Sequence[Family],
     signals: Mapping[str, NDArray[Any]] | pa.Table,
     n: int,
-    languages: Sequence[str | None] | None = None,
+    languages: Sequence[str | None] | pa.ChunkedArray | None = None,
 ) -> Verdicts:
     """The verdicts on `n` documents from their signals, by column name in a mapping or an Arrow table.
 
@@ -218,13 +224,14 @@ def judge(
     """
     rules = [(family, rule) for family in families for rule in family.rules]
     assert len(rules) <= 64, "a rule is a bit of a uint64"
+    spoken = None if languages is None else _encoded(languages)
     first = np.full(n, -1, np.int16)
     failed = np.zeros(n, np.uint64)
     # Where in the text the reason was found, 0 where the reason is no place.
     place = np.zeros(n, np.int64)
     for index, (family, rule) in enumerate(rules):
         values = np.asarray(signals[family.column(rule.signal)])
-        bounds = _bounds(family, rule, n, languages)
+        bounds = _bounds(family, rule, n, spoken)
         fails = values < bounds if rule.side == "min" else values > bounds
         failed |= fails.astype(np.uint64) << np.uint64(index)
         is_first = fails & (first == -1)
@@ -235,14 +242,28 @@ def judge(
     return Verdicts(first, failed)
 
 
-def _bounds(family: Family, rule: Rule, n: int, languages: Sequence[str | None] | None) -> NDArray[np.float64]:
+def _encoded(languages: Sequence[str | None] | pa.ChunkedArray) -> pa.DictionaryArray:
+    array = languages.combine_chunks() if isinstance(languages, pa.ChunkedArray) else pa.array(languages, pa.string())
+    return array.dictionary_encode()
+
+
+def _bounds(family: Family, rule: Rule, n: int, languages: pa.DictionaryArray | None) -> NDArray[np.float64]:
     """The rule's bound for each document."""
     assert rule.bound is not None, "resolve leaves out the rules that are off"
-    if rule.by_language is None or languages is None or not family.parameters["by_language"]:
+    if languages is None or rule.by_language is None:
         return np.full(n, rule.bound, np.float64)
-    known = load_languages()
-    bound = {label: rule.bound * rule.by_language(language) for label, language in known.items()}
-    return np.array([bound.get(label or "", rule.bound) for label in languages], np.float64)
+    by_label = [bound_for(family, rule, label) for label in languages.dictionary.to_pylist()]
+    of_each = languages.indices.fill_null(len(by_label)).to_numpy(zero_copy_only=False)
+    bounds: NDArray[np.float64] = np.array([*by_label, rule.bound], np.float64)[of_each]
+    return bounds
+
+
+def bound_for(family: Family, rule: Rule, language: str | None) -> float | None:
+    """The rule's bound for documents in a language; None where the rule is off."""
+    known = load_languages().get(language or "")
+    if rule.bound is None or rule.by_language is None or known is None or not family.parameters["by_language"]:
+        return rule.bound
+    return rule.bound * rule.by_language(known)
 
 
 def reasons(
@@ -263,3 +284,9 @@ def reasons(
 def rule_names(families: Sequence[Family]) -> list[str]:
     """The names that the numbers in `Verdicts` stand for, in the order in which rules give the reason."""
     return [rule.name for family in families for rule in family.rules]
+
+
+def rule_of(reason: str, names: Iterable[str]) -> str | None:
+    """The rule out of `names` that gives this reason, which may have a detail behind the rule's name; None for none."""
+    found = [name for name in names if reason == name or reason.startswith(f"{name}.")]
+    return max(found, key=len) if found else None

@@ -3,7 +3,6 @@
 import os
 import sys
 import traceback
-import webbrowser
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -21,17 +20,17 @@ from pipeline import (
     perplexity_command,
     proxies_command,
     references_command,
+    report_command,
     scaling_command,
     token_commands,
     train_command,
+    what_if_command,
 )
 from pipeline import console as terminal
-from pipeline import report as report_page
 from pipeline.cluster import Cluster
 from pipeline.recipe import load
 from pipeline.run import run as run_recipe
 from pipeline.steps import VERSION
-from pipeline.summary import of_finished
 from sources.common_crawl import fetch as fetch_crawl
 from sources.pydoc_crawl import crawl
 
@@ -93,22 +92,10 @@ def run(recipe: str, overrides: tuple[str, ...], workers: int, address: str | No
     screen.print(f"Report: {storage.join(root, 'report.html')}", highlight=False, soft_wrap=True)
 
 
-@example("crawlmill report runs/pages --open")
-@cli.command()
-@click.argument("run_folder", metavar="RUN")
-@click.option("--open", "open_page", is_flag=True, help="Show it in the browser.")
-def report(run_folder: str, open_page: bool) -> None:
-    """Write RUN/report.html again from RUN/summary.json."""
-    summary = of_finished(run_folder)
-    page = storage.join(run_folder, "report.html")
-    storage.write_bytes(page, report_page.render(summary).encode())
-    click.echo(page)
-    if open_page:
-        webbrowser.open(f"file://{os.path.abspath(page)}")
-
-
+cli.add_command(example("crawlmill report runs/pages --against runs/before --open")(report_command.command))
+cli.add_command(example("crawlmill inspect runs/pages --rule gopher_too_few_words --limit 50")(inspection.inspect))
 cli.add_command(
-    example("crawlmill inspect runs/pages --duplicates --reason near_duplicate --limit 50")(inspection.inspect)
+    example("crawlmill what-if runs/pages --set rules.gopher_quality.min_words=100")(what_if_command.command)
 )
 cli.add_command(mix_plan.mixing, "mix")
 cli.add_command(token_commands.tokens)

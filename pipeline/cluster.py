@@ -56,6 +56,7 @@ class Cluster:
         # Ray takes seconds to start, in which this process has other things to do.
         self._starter = ThreadPoolExecutor(1)
         self._ray: Future[Any] | None = None
+        self._dashboard: str | None = None
 
     def __enter__(self) -> "Cluster":
         return self
@@ -70,6 +71,11 @@ class Cluster:
     def is_here(self) -> bool:
         """Whether tasks run in this process."""
         return self.workers == 0 and self.address is None
+
+    @property
+    def dashboard(self) -> str | None:
+        """The address of Ray's dashboard, once this is connected to a cluster that has one."""
+        return self._dashboard
 
     def start(self) -> None:
         """Have Ray start, without waiting for it."""
@@ -135,5 +141,6 @@ class Cluster:
         else:
             modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in PACKAGES]
             options |= {"address": self.address, "runtime_env": {"py_modules": modules}}
-        ray.init(**options)
+        url = ray.init(**options).dashboard_url
+        self._dashboard = f"http://{url}" if url else None
         return ray

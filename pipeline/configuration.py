@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from corpus.strict import RecipeError, Strict
+from corpus.strict import RecipeError, Strict, unknown
 
 Configuration = TypeVar("Configuration", bound=Strict)
 
@@ -60,18 +60,48 @@ def _unshared(value: Any) -> Any:
 
 
 def override(data: Any, assignment: str) -> None:
-    """Apply one `--set dotted.key=value` to the recipe's mapping; the value is read as YAML."""
+    """Apply one `--set dotted.key=value` to the recipe's mapping; the value is read as YAML.
+
+    In a list of names a key goes on with one of these: `rules.c4.min_sentences=3` is about {c4: {min_sentences: ...}},
+    whether c4 had parameters before or was a name only.
+    """
     key, equals, value = assignment.partition("=")
     if not equals or not key:
         raise RecipeError(f"--set {assignment}: write it as dotted.key=value, for example --set proxy.steps=50")
-    *parents, last = key.split(".")
-    for depth, parent in enumerate(parents):
-        if data.get(parent) is None:
-            data[parent] = {}
-        data = data[parent]
-        if not isinstance(data, dict):
-            raise RecipeError(f"--set {assignment}: {'.'.join(parents[: depth + 1])} holds a value, not keys")
-    data[last] = parse_yaml(value, f"--set {key}")
+    path: list[str] = []
+    left = key.split(".")
+    while True:
+        name = left[0]
+        if isinstance(data, list):
+            data, name = _entry(data, left, f"--set {assignment}: {'.'.join(path)}")
+        elif not isinstance(data, dict):
+            raise RecipeError(f"--set {assignment}: {'.'.join(path)} holds a value, not keys")
+        left = left[name.count(".") + 1 :]
+        if not left:
+            data[name] = parse_yaml(value, f"--set {key}")
+            return
+        if data.get(name) is None:
+            data[name] = {}
+        data = data[name]
+        path.append(name)
+
+
+def _entry(entries: list[Any], key: Sequence[str], where: str) -> tuple[dict[str, Any], str]:
+    """The entry {name: ...} of a list of names that `key` goes on with, and the name, which may have dots in it."""
+    names = named_in(entries)
+    for size in range(len(key), 0, -1):
+        name = ".".join(key[:size])
+        if name in names:
+            place = names.index(name)
+            if isinstance(entries[place], str):
+                entries[place] = {name: None}
+            return entries[place], name
+    raise RecipeError(f"{where}: {unknown('.'.join(key[:-1]) or key[0], names, 'entry')}")
+
+
+def named_in(entries: Sequence[Any]) -> list[str]:
+    """The names of the entries of a list, each a name or {name: parameters}."""
+    return [str(next(iter(entry), "")) if isinstance(entry, dict) else str(entry) for entry in entries]
 
 
 def _problem(error: ErrorDetails, data: Any) -> str:

@@ -4,17 +4,20 @@ On a terminal the running step has a bar; elsewhere, as in a log, each step gets
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
+from pipeline.amounts import amount_of
 from pipeline.steps import Progress
 from pipeline.summary import totals
 
@@ -51,43 +54,9 @@ def duration(seconds: float) -> str:
 # Whole documents come so near to the plan, as a share of all tokens, where there are enough of them.
 COARSE = 0.0005
 
-# What the other steps count, and what it is called.
-_UNITS = {
-    "tokens": "tokens",
-    "texts": "documents",
-    "judged": "documents",
-    "compared": "documents",
-    "pages": "pages",
-    "copies": "copies",
-    "edges": "edges",
-    "candidates": "candidates",
-    "shingled": "candidates",
-    "verified": "copies",
-    "units": "lines",
-    "scored": "documents",
-    "measured": "documents",
-    "sampled": "documents",
-    "repeated": "repeated lines",
-}
-
-
-def _amount(counts: Mapping[str, Any]) -> tuple[int, str]:
-    """What a step has worked on so far, in its own unit."""
-    if "read" in counts:
-        return counts["read"], "documents"
-    if "shards" in counts:
-        return sum(shard["tokens"] for shard in counts["shards"]), "tokens"
-    if "kept" in counts:
-        return counts["kept"] + sum(counts["dropped"].values()), "documents"
-    for key, unit in _UNITS.items():
-        if isinstance(counts.get(key), int):
-            return counts[key], unit
-    return 0, ""
-
-
 def describe(progress: Progress) -> str:
     """Parts, amount, rate, and the time left or taken: "3/6 parts  1,402 documents  233/s  6.1 s left"."""
-    amount, unit = _amount(progress.counts)
+    amount, unit = amount_of(progress.counts)
     words = [f"{progress.done}/{progress.parts} parts"]
     if unit:
         words.append(f"{amount:,} {unit}")
@@ -106,6 +75,7 @@ class StepLines:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.live = Live(console=console, transient=True, refresh_per_second=8)
+        self.start = time.monotonic()
 
     def __enter__(self) -> "StepLines":
         if self.console.is_terminal:
@@ -123,7 +93,8 @@ class StepLines:
             row = Table.grid(padding=(0, 1))
             bar = ProgressBar(total=1, completed=progress.share, width=24, pulse=progress.share == 0)
             row.add_row(f"{progress.step:<28}", bar, describe(progress))
-            self.live.update(row)
+            so_far = f"step {progress.number} of {progress.of}, {duration(time.monotonic() - self.start)} so far"
+            self.live.update(Group(row, Text(so_far, "dim")))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

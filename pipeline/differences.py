@@ -52,3 +52,21 @@ def _excerpt(text: str, words: list[re.Match[str]]) -> str:
         return ""
     shown = words[:SHOWN_WORDS]
     return " ".join(text[shown[0].start() : shown[-1].end()].split()) + (" …" if len(shown) < len(words) else "")
+
+
+def shared_passages(text: str, other: str, words: int = 5) -> list[tuple[int, int]]:
+    """Where in `text` stand runs of so many words that `other` has too, case aside: (start, end) in characters.
+
+    Five are what near-duplicates are found by, unless a recipe says otherwise.
+    """
+    found, others = ([*islice(WORD.finditer(one), COMPARED_WORDS)] for one in (text, other))
+    own, there = ([word[0].casefold() for word in matches] for matches in (found, others))
+    runs = {tuple(there[n : n + words]) for n in range(len(there) - words + 1)}
+    spans: list[tuple[int, int]] = []
+    for n in range(len(own) - words + 1):
+        if tuple(own[n : n + words]) in runs:
+            start, end = found[n].start(), found[n + words - 1].end()
+            if spans and start <= spans[-1][1]:
+                start = spans.pop()[0]
+            spans.append((start, end))
+    return spans

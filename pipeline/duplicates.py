@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from corpus import storage
-from pipeline.finished import Document, Part, Run
+from pipeline.finished import Document, Part, Run, opened
 
 # The reasons of duplicates; where the texts can differ, they are worth a look.
 REASONS = ("exact_duplicate", "url_duplicate", "near_duplicate", "contained_duplicate")
@@ -83,13 +82,7 @@ class Sums:
 def _verdicts(part: Part) -> pa.Table:
     """COLUMNS of the part's duplicates, in the order of their ids."""
     with storage.open_read(part.verdicts) as file:
-        parquet = pq.ParquetFile(file)
-        if missing := [name for name in COLUMNS if name not in parquet.schema_arrow.names]:
-            raise ValueError(
-                f"{part.verdicts} has no {' and no '.join(missing)}: an earlier version of crawlmill made it; "
-                "run the recipe again"
-            )
-        verdicts = parquet.read(columns=COLUMNS)
+        verdicts = opened(part.verdicts, file, COLUMNS).read(columns=COLUMNS)
     return verdicts.filter(pc.is_in(verdicts["reason"], value_set=pa.array(REASONS)))
 
 
@@ -126,6 +119,13 @@ def find(run: Run, wanted: Wanted, sums: Sums, limit: int | None, texts: bool) -
     rows = islice(chain.from_iterable(wanted.of(part, _verdicts(part)).to_pylist() for part in parts), limit)
     while batch := list(islice(rows, WITH_TEXTS if texts else WITHOUT_TEXTS)):
         yield from _joined(run, batch, texts)
+
+
+def repeated(run: Run, duplicate_of: int, text: bool) -> Repeated:
+    """The document that a verdict names, with its `text` if that is asked for."""
+    folder, number = run.resolve(duplicate_of)
+    where = run if folder is None else run.earlier(folder)
+    return Repeated(number, folder, where.documents([number], text).get(number) if where else None)
 
 
 def _joined(run: Run, rows: Sequence[Mapping[str, Any]], texts: bool) -> Iterator[Duplicate]:

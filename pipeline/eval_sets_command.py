@@ -15,7 +15,7 @@ from rich.text import Text
 
 from filters import decontamination, rules
 from pipeline import console as terminal
-from pipeline.inspection import visible
+from pipeline.web_text import visible
 
 _DEFAULTS = decontamination.FAMILY.parameters
 

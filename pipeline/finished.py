@@ -6,9 +6,9 @@ there is left out and never taken for another.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,11 +49,15 @@ class Part:
 
 
 class Run:
-    """The documents of a finished run, by their ids; `summary` is its summary.json."""
+    """The documents of a finished run, by their ids; `summary` is its summary.json. `parts` are in the order of ids."""
 
     def __init__(self, root: str, summary: Mapping[str, Any]) -> None:
         self.root, self.summary = root, summary
-        self.parts = [part for source in summary["sources"] for part in _parts(root, source, summary)]
+        # JSON has the sources by name, and the recipe had them in the order in which their files are numbered.
+        first = {source: _first_shard(root, source, summary) for source in summary["sources"]}
+        parts = [part for source in sorted(first, key=first.__getitem__) for part in _parts(root, source, summary)]
+        self.parts = parts
+        self._by_shard = {int(first[part.source]) + part.number: part for part in parts if first[part.source] != _GONE}
         self._earlier: dict[str, Run | None] = {}
 
     def documents(self, ids: Iterable[int], texts: bool) -> dict[int, Document]:
@@ -63,18 +67,17 @@ class Run:
             rows[number >> 32].add(number & 0xFFFFFFFF)
         found: dict[int, Document] = {}
         for shard in sorted(rows):
-            if shard < len(self.parts):
-                found |= _documents(self.parts[shard], shard, np.array(sorted(rows[shard])), texts)
+            if shard in self._by_shard:
+                found |= _documents(self._by_shard[shard], shard, np.array(sorted(rows[shard])), texts)
         return found
 
     def part_of(self, number: int) -> Part | None:
         """The part with the document of that id, if there is such a one."""
-        shard, row = number >> 32, number & 0xFFFFFFFF
-        if shard >= len(self.parts):
+        part = self._by_shard.get(number >> 32)
+        if part is None:
             return None
-        part = self.parts[shard]
         read: int = self.summary["sources"][part.source]["files"][part.number]["documents"]
-        return part if row < read else None
+        return part if number & 0xFFFFFFFF < read else None
 
     def resolve(self, duplicate_of: int) -> tuple[str | None, int]:
         """The earlier run's folder, or None for this run, and the document's id there."""
@@ -91,6 +94,16 @@ class Run:
             path = storage.join(folder, "summary.json")
             self._earlier[folder] = Run(folder, storage.read_json(path)) if storage.exists(path) else None
         return self._earlier[folder]
+
+
+# The first shard of a source whose documents step was cleared away.
+_GONE = float("inf")
+
+
+def _first_shard(root: str, source: str, summary: Mapping[str, Any]) -> float:
+    """The number of a source's first input file among those of all sources."""
+    path = storage.join(step_folder(root, summary, f"{source}.documents"), "step.json")
+    return storage.read_json(path)["params"]["first_shard"] if storage.exists(path) else _GONE
 
 
 def _parts(root: str, source: str, summary: Mapping[str, Any]) -> list[Part]:
@@ -130,10 +143,20 @@ def _documents(part: Part, shard: int, rows: NDArray[np.int64], texts: bool) -> 
     return documents
 
 
-def take(path: str, rows: NDArray[np.int64], columns: list[str]) -> pa.Table:
+def opened(path: str, file: IO[bytes], columns: Sequence[str]) -> pq.ParquetFile:
+    """A file of a run, `path`, to read these columns of. Raises `ValueError` where one of them is not there."""
+    parquet = pq.ParquetFile(file)
+    if missing := [name for name in columns if name not in parquet.schema_arrow.names]:
+        raise ValueError(
+            f"{path} has no {' and no '.join(missing)}: an earlier version of crawlmill made it; run the recipe again"
+        )
+    return parquet
+
+
+def take(path: str, rows: NDArray[np.int64], columns: list[str] | None) -> pa.Table:
     """These rows (ascending, at least one) of a Parquet file; no row group is read that has none of them."""
     with storage.open_read(path) as file:
-        parquet = pq.ParquetFile(file)
+        parquet = opened(path, file, columns or [])
         sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
         first = np.cumsum([0, *sizes])
         groups = np.searchsorted(first, rows, side="right") - 1

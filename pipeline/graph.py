@@ -19,24 +19,34 @@ from mixtures import tokenizer
 from pipeline import interleaved, mix, prove, tokenize
 from pipeline.dedup_graph import Chain, dedup_steps
 from pipeline.recipe import Recipe
+from pipeline.report_graph import report_steps
 from pipeline.source_graph import files_of, numbers, source_steps
 from pipeline.steps import Step
 
 
 def steps_of(recipe: Recipe) -> list[Step]:
     """All steps, inputs before their users. Raises `RecipeError` for what the recipe names and cannot be had."""
-    before, documents = document_steps(recipe)
-    return before + _mixture_steps(recipe, documents)
+    chains = _chains(recipe)
+    before, documents = _document_steps(recipe, chains)
+    return before + report_steps(recipe, chains, documents) + _mixture_steps(recipe, documents)
 
 
 def document_steps(recipe: Recipe) -> tuple[list[Step], dict[str, Step]]:
     """The steps up to documents, and of these the last one of each source."""
+    return _document_steps(recipe, _chains(recipe))
+
+
+def _chains(recipe: Recipe) -> dict[str, Chain]:
     chains: dict[str, Chain] = {}
     shard = 0
     for name, source in recipe.sources.items():
         files = files_of(f"sources.{name}.paths", source.paths)
         chains[name] = (source_steps(recipe, name, source, files, shard), shard, len(files))
         shard += len(files)
+    return chains
+
+
+def _document_steps(recipe: Recipe, chains: Mapping[str, Chain]) -> tuple[list[Step], dict[str, Step]]:
     met = dedup_steps(recipe, chains)
     documents = {name: step for name in recipe.sources for step in met if step.name == f"{name}.documents"}
     own = [step for chain, _, _ in chains.values() for step in chain.values()]

@@ -5,7 +5,7 @@ of columns.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from corpus import shards, storage
 from filters import rules
 from filters.classifier import RECORD, Classifier
+from filters.family import Family
+from filters.rules import Verdicts
 from kernels import signatures
 from kernels.lines import find_units
 from kernels.texts import Texts
@@ -37,6 +39,17 @@ def _first_reason(reasons: pa.ChunkedArray, later: Mapping[str, pa.ChunkedArray]
     return pc.coalesce(reasons, *(pc.if_else(failed, name, nothing) for name, failed in later.items()))
 
 
+def judged(
+    data: pa.Table, families: Sequence[Family], wanted: Mapping[str, Any] | None
+) -> tuple[Verdicts, pa.ChunkedArray]:
+    """What the rules say of documents, and why each is dropped before it is scored: null where it is not.
+
+    Of the columns that the read step leaves it takes `dropped`, the language's and the signals that rules bound.
+    """
+    verdicts = rules.judge(families, data, len(data), data["language"])
+    return verdicts, pc.coalesce(reasons_so_far(data, wanted), rules.reasons(families, verdicts, data))
+
+
 def judge(task: Task) -> Counts:
     """The filter step, for one part: what is wrong with each document, and what it is compared by.
 
@@ -48,9 +61,7 @@ def judge(task: Task) -> Counts:
     # What the graph has checked: a list of millions of domains is for whoever measures.
     families = rules.resolve(task.params["rules"], check=False)
     names = rules.rule_names(families)
-    verdicts = rules.judge(families, data, len(data), data["language"].to_pylist())
-    ruled = rules.reasons(families, verdicts, data)
-    reasons = pc.coalesce(reasons_so_far(data, task.params["language"]), ruled)
+    verdicts, reasons = judged(data, families, task.params["language"])
     texts = Texts.of(data["text"].combine_chunks(), data["language"].to_pylist(), data["url"].to_pylist())
     columns: dict[str, Any] = {
         "id": data["id"],
@@ -69,7 +80,7 @@ def judge(task: Task) -> Counts:
     # A bit means nothing without the list it counts in, and the recipe decides on that.
     table = pa.table(columns).replace_schema_metadata({"rules": json.dumps(names)})
     shards.write(task.file(".parquet"), table)
-    return {"judged": len(data), "rules_failed": _failed_counts(verdicts.failed, names)}
+    return {"judged": len(data)}
 
 
 def _scores(task: Task, texts: Texts) -> NDArray[np.float32]:
@@ -96,9 +107,3 @@ def _hashes(texts: pa.ChunkedArray, reasons: pa.ChunkedArray, params: Mapping[st
         of_lines = pa.LargeListArray.from_arrays(units.first, signatures.unit_hashes(kept, units))
         columns["line_hashes"] = of_lines.take(pa.array(np.cumsum(stays) - 1, mask=~stays))
     return columns
-
-
-def _failed_counts(failed: NDArray[np.uint64], names: list[str]) -> dict[str, int]:
-    """How many documents fail each rule, whichever rule gave the reason."""
-    counts = {name: int(((failed >> np.uint64(bit)) & np.uint64(1)).sum()) for bit, name in enumerate(names)}
-    return {name: count for name, count in counts.items() if count}

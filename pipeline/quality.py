@@ -7,8 +7,9 @@ A cutoff step looks at those that nothing before has turned away, and leaves `cu
 true: scores are kept for what is dropped too, and another rule about them scores nothing again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -59,22 +60,50 @@ def score(task: Task) -> Counts:
 def find_cutoff(task: Task) -> Counts:
     """A cutoff step: where in this crawl the rule `keep` about the quality `by` cuts, as cutoff.json."""
     by: Quality = task.params["by"]
-    keep = _of_goodness(by, Keep.model_validate(task.params["keep"]))
-    groups, unscored = _seen(task, by)
-    numbers = {group: number for number, group in enumerate(groups)}
+    keep = Keep.model_validate(task.params["keep"])
+    found = cut(by, keep, task.params["seed"], lambda: _standing(task))
+    storage.write_json(storage.join(task.out, CUTOFF), found.selection.as_json())
+    return {"cutoff": found.shown, "unscored": found.unscored}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a rule cuts: the `selection` it makes, for each group its cuts as people know them, and how many documents
+    that stand are `unscored`.
+    """
+
+    selection: Selection
+    shown: Mapping[str, Sequence[float]]
+    unscored: int
+
+
+def cut(by: Quality, keep: Keep, seed: int, standing: Callable[[], Iterable[pa.RecordBatch]]) -> Cut:
+    """Where the rule cuts among the documents that stand when this quality's turn has come, in the order of ids.
+
+    `standing` gives them, as often as it is called, with the columns id, text_bytes and the quality's own.
+    """
+    groups, unscored = _seen(by, standing())
 
     def scored() -> Scored:
-        for batch in _standing(task):
-            names = batch["language"].to_pylist() if by == "perplexity" else [""] * len(batch)
+        for batch in standing():
             scores = goodness(by, batch)
             known = ~np.isnan(scores)
-            group = np.array([numbers[names[row] or ""] for row in np.flatnonzero(known)], np.int64)
-            yield scores[known], batch["text_bytes"].to_numpy()[known], batch["id"].to_numpy()[known], group
+            group = pc.index_in(_groups(by, batch), value_set=pa.array(groups, pa.string())).to_numpy(
+                zero_copy_only=False
+            )
+            sizes, ids = batch["text_bytes"].to_numpy()[known], batch["id"].to_numpy()[known]
+            yield scores[known], sizes, ids, group[known].astype(np.int64)
 
-    found = select(scored, keep, task.params["seed"], groups)
-    storage.write_json(storage.join(task.out, CUTOFF), found.as_json())
-    cuts = {group: [_shown(by, end.score) for end in ends] for group, ends in found.cutoffs.items()}
-    return {"cutoff": cuts, "unscored": unscored}
+    found = select(scored, _of_goodness(by, keep), seed, groups)
+    shown = {group: [_shown(by, end.score) for end in ends] for group, ends in found.cutoffs.items()}
+    return Cut(found, shown, unscored)
+
+
+def _groups(by: Quality, batch: pa.RecordBatch) -> pa.Array:
+    """The group that each document is compared in: its language, "" for none, or "" for all where scores of different
+    languages can be compared.
+    """
+    return batch["language"].fill_null("") if by == "perplexity" else pa.repeat("", len(batch))
 
 
 def _of_goodness(by: Quality, keep: Keep) -> Keep:
@@ -89,19 +118,14 @@ def _shown(by: Quality, score: float) -> float:
     return score if by == "reference" else 1 / score
 
 
-def _seen(task: Task, by: Quality) -> tuple[list[str], int]:
-    """The groups of documents that stand and have a score, and how many have none: languages, "" for those without one,
-    or all in one where scores of different languages can be compared.
-    """
+def _seen(by: Quality, standing: Iterable[pa.RecordBatch]) -> tuple[list[str], int]:
+    """The groups of documents that stand and have a score, and how many have none."""
     groups: set[str] = set()
     unscored = 0
-    for batch in _standing(task):
-        known = pc.is_valid(batch[COLUMNS[by]])
-        known = pc.and_(known, pc.invert(pc.is_nan(batch[COLUMNS[by]]))).fill_null(False)
-        unscored += len(batch) - (pc.sum(known).as_py() or 0)
-        scored = batch.filter(known)
-        names = pc.unique(scored["language"]).to_pylist() if by == "perplexity" else [""] * min(1, len(scored))
-        groups |= {name or "" for name in names}
+    for batch in standing:
+        known = ~np.isnan(goodness(by, batch))
+        unscored += len(batch) - int(known.sum())
+        groups |= set(pc.unique(_groups(by, batch).filter(pa.array(known))).to_pylist())
     return sorted(groups), unscored
 
 
@@ -137,6 +161,13 @@ class Cutoffs:
             if folder
         }
 
+    @classmethod
+    def of(cls, selections: Mapping[Quality, Selection]) -> Self:
+        """Cutoffs that no step has left."""
+        found = cls({})
+        found.selections |= selections
+        return found
+
     @property
     def columns(self) -> list[str]:
         """The columns of the filter step that `reasons` needs besides `id` and `reason`."""
@@ -148,10 +179,7 @@ class Cutoffs:
         reasons = batch["reason"]
         for quality, selection in self.selections.items():
             scores, ids = goodness(quality, batch), batch["id"].to_numpy()
-            groups = (
-                [name or "" for name in batch["language"].to_pylist()] if quality == "perplexity" else [""] * len(ids)
-            )
-            places = selection.places(scores, ids, groups)
+            places = selection.places(scores, ids, _groups(quality, batch).to_pylist())
             names = _names(quality, selection, places)
             reasons = pc.coalesce(reasons, pa.array(names, pa.string(), mask=selection.stays(places)))
         return reasons

@@ -5,7 +5,7 @@ What comes out, in the run's folder: `steps/`, `summary.json`, `report.html`, an
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -64,7 +64,7 @@ def _run(
     todo = run_steps(root, all_steps, cluster, show, say)
     summary = summarise(root, recipe, all_steps)
     storage.write_json(storage.join(root, "summary.json"), summary)
-    storage.write_bytes(storage.join(root, "report.html"), report.render(summary).encode())
+    report.write(root, summary)
     for name in LINKED:
         local = storage.local_path(storage.join(root, name))
         if name in summary["steps"] and local:
@@ -82,12 +82,15 @@ def run_steps(
     todo = steps.stale(root, all_steps)
     if todo:
         cluster.start()
-    for step in all_steps:
-        if step in todo:
-            # Each step's kernels when it is their turn, so that the first page waits for as few as can be.
-            warm(step, say)
-            for progress in steps.execute(root, step, cluster):
-                show(progress)
+    linked = False
+    for number, step in enumerate(todo, 1):
+        # Each step's kernels when it is their turn, so that the first page waits for as few as can be.
+        warm(step, say)
+        for progress in steps.execute(root, step, cluster):
+            show(replace(progress, number=number, of=len(todo)))
+            if not linked and cluster.dashboard:
+                say(f"Ray's dashboard: {cluster.dashboard}")
+                linked = True
     return todo
 
 

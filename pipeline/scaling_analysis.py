@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from mixtures import allocation, isoflop, scaling_law
 from mixtures.scaling_law import Points, ScalingLaw
@@ -44,8 +45,10 @@ def analyse(
     if not used:
         raise ValueError(f"none of {len(points)} points has a loss: all diverged; lower the learning rate")
     seen = _as_points(used)
-    law = scaling_law.fit(seen)
-    resampled = scaling_law.bootstrap(seen, law, draws, seed)
+    # The matrices are tiny: threads would only wait for each other, and their number would move last digits.
+    with threadpool_limits(1):
+        law = scaling_law.fit(seen)
+        resampled = scaling_law.bootstrap(seen, law, draws, seed)
     ranges: dict[str, Any] = {n: asdict(each) for n, each in allocation.parameter_intervals(law, resampled).items()}
     allocated = _allocated(law, resampled, seen, target_flops)
     answered, unanswered = isoflop.isoflops(seen, law)

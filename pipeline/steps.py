@@ -92,7 +92,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a step is: parts done of all, the share of the work (parts under way included), its counts so far."""
+    """How far a step is: parts done of all, the share of the work (parts under way included), its counts so far.
+
+    It is the `number`-th of `of` steps that are to be run.
+    """
 
     step: str
     done: int
@@ -100,6 +103,8 @@ class Progress:
     share: float
     counts: Counts
     seconds: float
+    number: int = 1
+    of: int = 1
 
 
 def folder(root: str, step: Step) -> str:

@@ -12,6 +12,7 @@ from corpus import storage
 from corpus.counts import merge
 from corpus.strict import RecipeError
 from pipeline import steps
+from pipeline.amounts import amount_of
 from pipeline.funnel import funnel
 from pipeline.quality import QUALITIES
 from pipeline.recipe import Recipe, Source
@@ -95,7 +96,9 @@ def _source(name: str, source: Source, counts: Mapping[str, Counts]) -> dict[str
         "files": read["files"],
         "files_without_documents": read["files_without_documents"],
         "other_records": read["other_records"],
-        "rules_failed": counts[f"{name}.filter"]["rules_failed"],
+        "statistics": counts[f"{name}.statistics"],
+        "hosts": counts[f"{name}.examples"]["hosts"],
+        "clusters": counts[f"{name}.examples"]["clusters"],
         "languages": (measured or read)["languages"],
         "kept_languages": written["kept_languages"],
         "funnel": funnel(source, read, measured or None, written),
@@ -111,9 +114,12 @@ def _source(name: str, source: Source, counts: Mapping[str, Counts]) -> dict[str
 
 def _step(root: str, step: Step, counts: Counts) -> dict[str, Any]:
     sizes = storage.list_folder(steps.folder(root, step))
+    amount, unit = amount_of(counts)
     return {
         **steps.timing_of(root, step),
         "folder": steps.folder("", step).lstrip("/"),
+        "amount": amount,
+        "unit": unit,
         "bytes_in": counts.get("bytes_in"),
         "bytes_out": sum(size for name, size in sizes.items() if not name.endswith(".json")),
     }

@@ -72,8 +72,7 @@ class _Tail(RawIOBase):
         return self.file.read(size)
 
     def seek(self, position: int, whence: int = 0) -> int:
-        assert whence == 0, whence
-        return self.file.seek(self.start + position) - self.start
+        return self.file.seek(position + (0 if whence else self.start), whence) - self.start
 
     def tell(self) -> int:
         return self.file.tell() - self.start

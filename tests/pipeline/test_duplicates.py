@@ -18,12 +18,12 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from corpus.strict import RecipeError
-from pipeline import duplicates, inspection
+from pipeline import duplicates, duplicates_view, paging
 from pipeline.cli import cli
 from pipeline.duplicates import Wanted
 from pipeline.finished import Run
-from pipeline.inspection import visible
 from pipeline.summary import of_finished
+from pipeline.web_text import JOINERS, visible
 
 EARLIER = 1 << 63
 # The pipeline writes 256; a few make many groups of few documents.
@@ -55,7 +55,7 @@ def write_run(root: Path, sources: dict[str, list[list[Planted]]], against: Sequ
         summary["sources"][source] = {"dropped": dict(dropped), "files": files}
         for folder in folders.values():
             (root / folder).mkdir(parents=True)
-            (root / folder / "step.json").write_text("{}")
+            (root / folder / "step.json").write_text(json.dumps({"params": {"first_shard": shard}}))
         for number, part in enumerate(parts):
             ids = pa.array([at(shard, row) for row in range(len(part))], pa.uint64())
             documents = {
@@ -73,7 +73,7 @@ def write_run(root: Path, sources: dict[str, list[list[Planted]]], against: Sequ
             pq.write_table(pa.table(documents), path, row_group_size=ROW_GROUP)
             pq.write_table(pa.table(verdicts), root / folders["documents"] / f"verdicts-{number:05d}.parquet")
             shard += 1
-    (root / "summary.json").write_text(json.dumps(summary))
+    (root / "summary.json").write_text(json.dumps(summary, sort_keys=True))
     return root
 
 
@@ -126,7 +126,8 @@ def on_terminal(folder: Path, width: int, limit: int | None = None) -> list[str]
     sums = duplicates.count(run, Wanted(), lambda done, parts: None)
     out = io.StringIO()
     found = duplicates.find(run, Wanted(), sums, limit, texts=True)
-    inspection.show(Console(file=out, force_terminal=True, width=width), sums, found, limit)
+    screen = Console(file=out, force_terminal=True, width=width, height=10_000)
+    paging.show(screen, duplicates_view.blocks(screen, sums, found, limit))
     return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
 
 
@@ -242,7 +243,6 @@ def test_a_repeated_document_that_is_nowhere_is_an_error(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "inspect needs --duplicates"),
         (["--duplicates", "--reason", "near_duplicat"], 'did you mean "near_duplicate"?'),
         (["--duplicates", "--source", "wab"], 'did you mean "web"?'),
         (["--duplicates", "--id", "777"], "there is no document 777"),
@@ -322,7 +322,7 @@ def test_on_a_terminal_no_line_wraps_and_nothing_of_the_web_acts(tmp_path: Path,
 @given(st.text())
 def test_what_is_visible_moves_nothing(text: str) -> None:
     shown = visible(text)
-    assert all(c.isprintable() or c in inspection.JOINERS for c in shown)
+    assert all(c.isprintable() or c in JOINERS for c in shown)
     assert len(shown.splitlines()) <= 1
     assert visible(shown) == shown
 

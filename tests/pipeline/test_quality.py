@@ -97,7 +97,8 @@ def test_a_threshold_a_draw_and_buckets(go: Go, tmp_path: Path) -> None:
 
     def dropped(keep: str, reason: str) -> set[int]:
         again = go(f"sources.web.reference.keep={keep}")
-        assert [step.name for step in again.ran] == ["web.reference_cutoff", "web.documents"], "nothing is scored again"
+        redone = ["web.reference_cutoff", "web.documents", "web.statistics", "web.examples"]
+        assert [step.name for step in again.ran] == redone, "nothing is scored again"
         return {row for row, found in enumerate(reasons(root)) if found == reason}
 
     assert dropped("{threshold: 0.5}", "reference_low_score") == {row for row in standing if scores[row] < 0.5}

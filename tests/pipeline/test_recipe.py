@@ -140,6 +140,51 @@ def test_what_is_no_recipe_is_refused(text: str, tmp_path: Path) -> None:
         load(str(tmp_path / "r.yaml"))
 
 
+RULES = "sources.web.rules=[c4, {classifier.toxic: {model: m}}, {classifier: {model: n}}]"
+
+
+@pytest.mark.parametrize(
+    ("override", "rules"),
+    [
+        ("c4.min_sentences=3", [{"c4": {"min_sentences": 3}}, None, None]),
+        ("c4.min_sentences=null", [{"c4": {"min_sentences": None}}, None, None]),
+        ("c4={min_sentences: 3}", [{"c4": {"min_sentences": 3}}, None, None]),
+        ("classifier.toxic.max_score=0.5", [None, {"classifier.toxic": {"model": "m", "max_score": 0.5}}, None]),
+        ("classifier.model=o", [None, None, {"classifier": {"model": "o"}}]),
+    ],
+)
+def test_an_override_goes_into_a_list_by_the_names_in_it(
+    override: str, rules: list[dict[str, object] | None], recipe: str
+) -> None:
+    before: list[object] = ["c4", {"classifier.toxic": {"model": "m"}}, {"classifier": {"model": "n"}}]
+    expected = [new or old for new, old in zip(rules, before, strict=True)]
+    assert load(recipe, (RULES, f"sources.web.rules.{override}")).sources["web"].rules == expected
+
+
+def test_overrides_of_one_entry_add_up(recipe: str) -> None:
+    both = ("sources.web.rules.c4.min_sentences=3", "sources.web.rules.c4.terminal_punctuation=false")
+    assert load(recipe, both).sources["web"].rules == [{"c4": {"min_sentences": 3, "terminal_punctuation": False}}]
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "c5.min_sentences=3",
+            'sources.web.rules: unknown entry "c5"; did you mean "c4"? (known: c4, classifier.toxic',
+        ),
+        ("classifier.toxik.max_score=3", 'unknown entry "classifier.toxik"; did you mean "classifier.toxic"?'),
+        ("0=c4", 'unknown entry "0" (known: c4'),
+        ("c4.min_sentences.deep=3", "sources.web.rules.c4.min_sentences holds a value, not keys"),
+    ],
+)
+def test_a_name_that_is_not_in_the_list_is_refused_with_those_there(override: str, said: str, recipe: str) -> None:
+    toxic = "sources.web.rules=[{c4: {min_sentences: 2}}, {classifier.toxic: {model: m}}]"
+    with pytest.raises(RecipeError) as error:
+        load(recipe, (toxic, f"sources.web.rules.{override}"))
+    assert said in str(error.value)
+
+
 @pytest.mark.parametrize("override", ["proxy", "=3", "proxy.steps.deep=2"])
 def test_an_override_that_cannot_be_applied_is_refused(override: str, recipe: str) -> None:
     with pytest.raises(RecipeError, match="--set"):

@@ -286,3 +286,12 @@ def test_a_page_is_read_again_by_its_offset_and_url(kind: str, tmp_path: Path) -
     assert [read_again(str(path), page.offset, page.url) for page in pages] == pages
     if not together:
         assert read_again(str(path), pages[1].offset, pages[0].url) is None, "another record starts there"
+
+
+def test_damage_behind_a_page_does_not_keep_it_from_being_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.warc.gz"
+    members = [gzip.compress(warc(http(f"<p>page {n}</p>"), Target_URI=f"https://a.example/{n}")) for n in range(3)]
+    path.write_bytes(members[0] + members[1][:-30] + members[2])
+    pages = [item for item in read_warc(str(path)) if isinstance(item, Page)]
+    assert [read_again(str(path), page.offset, page.url) for page in pages] == pages
+    assert read_again(str(path), len(members[0]), "https://a.example/1") is None
