@@ -153,7 +153,7 @@ def _make(inputs: Inputs, root: Path) -> None:
 
 
 def _of_pages(inputs: Inputs) -> tuple[pa.Table, pa.Table]:
-    """What a run measures of the pages, and its filter's reasons with the bytes of text."""
+    """What a run measures of the pages, and of its filter what what-if looks at."""
     recipe = _recipe({**_source(inputs, {}), "reference": None})
     found = source_steps(recipe, "web", recipe.sources["web"], files_of("pages", inputs.files), 0)
     root = str(inputs.folder / "what-if-pages")
@@ -161,7 +161,7 @@ def _of_pages(inputs: Inputs) -> tuple[pa.Table, pa.Table]:
         for _ in steps.execute(root, step, Cluster(0)):
             pass
     measured = [shards.read_part(steps.folder(root, found["read"]), n) for n in range(len(inputs.files))]
-    columns = ["id", "reason", "text_bytes"]
+    columns = ["id", "reason", "failed", "text_bytes"]
     judged = [shards.read_part(steps.folder(root, found["filter"]), n, columns) for n in range(len(inputs.files))]
     return pa.concat_tables(measured), pa.concat_tables(judged)
 

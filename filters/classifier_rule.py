@@ -22,10 +22,11 @@ PREFIX = "classifier."
 _SIDES: Mapping[Literal["min", "max"], str] = {"min": "score_too_low", "max": "score_too_high"}
 
 
-def family(name: str, settings: Mapping[str, Any]) -> Family:
+def family(name: str, settings: Mapping[str, Any], check: bool = True) -> Family:
     """The family called `name` ("classifier.toxic") of {model: FOLDER, min_score: number, max_score: number}.
 
-    The model is loaded here, to find mistakes before a crawl is read, and once more in every process that measures.
+    With `check` the model is loaded here, to find mistakes before a crawl is read, and once more in every process that
+    measures; without it, it need not be there, and nothing can be measured.
     Signal: score. Raises ValueError for other settings and for a folder that holds no model that works here.
     """
     known = {"model", *(f"{side}_score" for side in _SIDES)}
@@ -43,6 +44,8 @@ def family(name: str, settings: Mapping[str, Any]) -> Family:
             raise ValueError(f"rules: {name} {side}_score is a probability from 0 to 1, not {bound!r}")
         rules.append(Rule(f"{name}.{reason}", "score", side, bound, f"the model {settings['model']}"))
     model = settings["model"]
+    if not check:
+        return replace(measured(name, model=model, fingerprint=""), rules=tuple(rules))
     try:
         fingerprint = _fingerprint(model)
         _load(model, fingerprint)

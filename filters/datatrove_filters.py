@@ -27,10 +27,11 @@ _REFUSED = {
 }
 
 
-def family(name: str, settings: Mapping[str, Any]) -> Family:
+def family(name: str, settings: Mapping[str, Any], check: bool = True) -> Family:
     """The filter called `name` ("datatrove.URLFilter") with `settings`, JSON, as its keyword arguments.
 
-    It is built here, to find mistakes before a crawl is read, and once more in every process that measures.
+    With `check` it is built here, to find mistakes before a crawl is read, and once more in every process that
+    measures; without it, datatrove need not be there.
     Signals: dropped (0 or 1) and reason (datatrove's, "" where it gives none). Raises ValueError for a filter that is
     not there or cannot work here, for settings it does not take, and for packages that are not installed.
     """
@@ -38,13 +39,14 @@ def family(name: str, settings: Mapping[str, Any]) -> Family:
         written = json.dumps(dict(settings), sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"rules: the settings of {name} must be JSON: {error}") from error
-    _build(name, written)
-    version = importlib.metadata.version("datatrove")
+    if check:
+        _build(name, written)
+    version = importlib.metadata.version("datatrove") if check else ""
     return Family(
         name=name,
         measure=partial(_measure, name),
         signals={"dropped": int, "reason": str},
-        rules=(Rule(name, "dropped", "max", 0, f"datatrove {version}", detail="reason"),),
+        rules=(Rule(name, "dropped", "max", 0, f"datatrove {version}".strip(), detail="reason"),),
         # Another version of datatrove may judge otherwise, so what was measured with this one is not its work.
         parameters={"version": version, "settings": json.loads(written)},
         rewrites=True,

@@ -97,9 +97,9 @@ def _family(entry: object, check: bool) -> Family:
     if not isinstance(settings, Mapping):
         raise ValueError(f"rules: {name} takes {{parameter: value}}, not {settings!r}")
     if str(name).startswith(datatrove_filters.PREFIX):
-        return datatrove_filters.family(name, settings)
+        return datatrove_filters.family(name, settings, check)
     if str(name).startswith(classifier_rule.PREFIX):
-        return classifier_rule.family(name, settings)
+        return classifier_rule.family(name, settings, check)
     if name not in FAMILIES:
         raise ValueError(f"rules: no family {name!r}; the nearest is {_nearest(name, FAMILIES)!r}")
     return _with_settings(FAMILIES[name], settings, check)
@@ -184,7 +184,7 @@ def measured(measuring: Sequence[Mapping[str, Any]]) -> tuple[Family, ...]:
 
 
 def as_measured(families: Sequence[Family], measuring: Sequence[Mapping[str, Any]]) -> tuple[Family, ...]:
-    """The families, that `resolve` gave unchecked, with the parameters they were measured with: files by their names."""
+    """Families that `resolve` gave unchecked, with the parameters they were measured with: files by their names."""
     parameters = [{name: value for name, value in described.items() if name != "family"} for described in measuring]
     return tuple(replace(family, parameters=own) for family, own in zip(families, parameters, strict=True))
 

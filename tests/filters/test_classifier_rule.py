@@ -74,3 +74,12 @@ def test_a_model_that_is_trained_again_is_another_and_not_taken_for_the_first(mo
 def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rules.resolve([{"classifier.x": settings}])
+
+
+def test_verdicts_need_no_model_once_the_score_is_there() -> None:
+    spec = [{"classifier.toxic": {"model": "gone", "max_score": 0.5}}]
+    families = rules.resolve(spec, check=False)
+    verdicts = rules.judge(families, {"classifier.toxic_score": np.array([0.4, 0.5, 0.6])}, 3)
+    assert verdicts.first.tolist() == [-1, -1, 0]
+    with pytest.raises(ValueError, match="gone"):
+        rules.resolve(spec)

@@ -15,7 +15,7 @@ from datatrove.data import Document
 from datatrove.pipeline import filters as theirs
 from datatrove.pipeline.filters.base_filter import BaseFilter
 
-from filters import datatrove_filters
+from filters import datatrove_filters, rules
 from kernels.texts import Texts
 
 PROSE = "The people of the town have a good plan for the park, and that is what they want to be known with."
@@ -239,3 +239,10 @@ def test_a_filter_is_built_once_for_the_same_settings(counted: list[str]) -> Non
     for letter in "aab":
         assert measured("Counting", {"letter": letter}, texts) == ([0, 1], ["", ""], texts)
     assert counted == ["a", "b"]
+
+
+def test_verdicts_do_not_build_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("filters.datatrove_filters._build", None)
+    families = rules.resolve([{"datatrove.GopherQualityFilter": {"min_doc_words": 100}}], check=False)
+    verdicts = rules.judge(families, {"datatrove.GopherQualityFilter_dropped": np.array([0, 1])}, 2)
+    assert verdicts.first.tolist() == [-1, 0]

@@ -247,7 +247,7 @@ def test_examples_are_measured_against_both_bounds(
 def test_files_and_models_may_be_gone(planted: Path, tmp_path: Path) -> None:
     overrides = ["rules.gopher_quality.min_words=130", "reference.keep=0.3"]
     expected = asked(planted / "run", *overrides)
-    gone = ("a.web.jsonl", "b.web.jsonl", "books.jsonl", "models")
+    gone = ("a.web.jsonl", "b.web.jsonl", "books.jsonl", "models", "reference")
     for name in gone:
         shutil.move(planted / name, tmp_path / name)
     try:
