@@ -15,22 +15,22 @@ from pipeline import (
     ablate_command,
     classifier_command,
     eval_sets_command,
-    inspection,
     mix_plan,
     perplexity_command,
     proxies_command,
     references_command,
-    report_command,
     scaling_command,
     token_commands,
     train_command,
-    what_if_command,
 )
 from pipeline import console as terminal
 from pipeline.cluster import Cluster
+from pipeline.inspect import command as inspection
 from pipeline.recipe import load
+from pipeline.report import command as report_command
 from pipeline.run import run as run_recipe
 from pipeline.steps import VERSION
+from pipeline.what_if import command as what_if_command
 from sources.common_crawl import fetch as fetch_crawl
 from sources.pydoc_crawl import crawl
 

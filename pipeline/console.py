@@ -54,6 +54,7 @@ def duration(seconds: float) -> str:
 # Whole documents come so near to the plan, as a share of all tokens, where there are enough of them.
 COARSE = 0.0005
 
+
 def describe(progress: Progress) -> str:
     """Parts, amount, rate, and the time left or taken: "3/6 parts  1,402 documents  233/s  6.1 s left"."""
     amount, unit = amount_of(progress.counts)

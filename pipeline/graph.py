@@ -19,7 +19,7 @@ from mixtures import tokenizer
 from pipeline import interleaved, mix, prove, tokenize
 from pipeline.dedup_graph import Chain, dedup_steps
 from pipeline.recipe import Recipe
-from pipeline.report_graph import report_steps
+from pipeline.report.graph import report_steps
 from pipeline.source_graph import files_of, numbers, source_steps
 from pipeline.steps import Step
 

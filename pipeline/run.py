@@ -13,10 +13,11 @@ import yaml
 from corpus import storage
 from corpus.lock import alone_in
 from corpus.strict import RecipeError
-from pipeline import report, steps
+from pipeline import steps
 from pipeline.cluster import Cluster
 from pipeline.graph import steps_of
 from pipeline.recipe import Recipe
+from pipeline.report import page as report
 from pipeline.steps import Progress, Step
 from pipeline.summary import summarise
 from pipeline.warm import warm

@@ -24,7 +24,7 @@ from mixtures import tokenizer, verify
 from mixtures.llmc import LlmcManifest
 from mixtures.token_shards import MANIFEST, Manifest, ShardEntry, Split, TokenShards
 from pipeline import console as terminal
-from pipeline.inspection import SHOWN
+from pipeline.inspect.command import SHOWN
 from pipeline.web_text import visible
 
 

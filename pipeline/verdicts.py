@@ -22,6 +22,8 @@ SCHEMA = pa.schema(
 )
 REASONS = {"url": "url_duplicate", "exact": "exact_duplicate", "jaccard": "near_duplicate"}
 REASONS |= {"containment": "contained_duplicate"}
+# Their texts can differ from those they repeat, and are worth a look.
+DIFFERING = ("near_duplicate", "contained_duplicate")
 
 
 def verdicts(

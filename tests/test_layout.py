@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from setuptools import find_packages
 
 ROOT = Path(__file__).parents[1]
 # A package may import those before it.
@@ -18,7 +19,9 @@ def test_the_packages_that_are_installed_are_the_folders_on_disk() -> None:
     on_disk = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
     assert sorted(project["tool"]["mypy"]["packages"]) == on_disk
     assert sorted([*ORDER, *NOT_INSTALLED]) == on_disk
-    assert sorted(project["tool"]["setuptools"]["packages"]["find"]["include"]) == sorted(ORDER)
+    code = {path.parent.relative_to(ROOT) for top in ORDER for path in ROOT.glob(f"{top}/**/*.py")}
+    include = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert set(find_packages(str(ROOT), include=include)) == {".".join(folder.parts) for folder in code}
 
 
 @pytest.mark.parametrize("package", ORDER)
@@ -33,7 +36,7 @@ def test_imports_point_one_way(package: str) -> None:
 
 
 def test_only_the_cluster_imports_ray_and_only_the_trainer_torch() -> None:
-    for path in ROOT.glob("*/*.py"):
+    for path in [path for package in [*ORDER, *NOT_INSTALLED] for path in ROOT.glob(f"{package}/**/*.py")]:
         names = {
             (node.names[0].name if isinstance(node, ast.Import) else node.module or "").split(".")[0]
             for node in ast.walk(ast.parse(path.read_text()))

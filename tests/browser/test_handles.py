@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 import pytest
 
-from pipeline import report
 from pipeline.cluster import Cluster
 from pipeline.recipe import load
+from pipeline.report import page as report
 from pipeline.run import run
 from tests.browser.tunable import DOCUMENTS, EVIL, Made, make
 

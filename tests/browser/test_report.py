@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pipeline import reported
+from tests.pipeline.report import reported
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -15,17 +15,17 @@ from filters import rules
 from filters.family import Rule
 from filters.keep import Keep
 from pipeline import configuration
-from pipeline.page_text import environment
 from pipeline.quality import QUALITIES, Cutoffs, cut
-from pipeline.signal_panel import panel
+from pipeline.report.page_text import environment
+from pipeline.report.signal_panel import panel
 
 DOCUMENTS = 300
 EVIL = "<img src=x onerror=alert(1)>"
 LANGUAGES = ["en", "de", "zh", None, EVIL]
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>signals</title><link rel="icon" href="data:,">
-<style>{% include "report.css.j2" %}{% include "report_signals.css.j2" %}</style>
-{% import "report_signals.html.j2" as signals %}{{ signals.panel(panel) }}<script>{{ script }}</script></html>"""
+<style>{% include "report/page.css.j2" %}{% include "report/signals.css.j2" %}</style>
+{% import "report/signals.html.j2" as signals %}{{ signals.panel(panel) }}<script>{{ script }}</script></html>"""
 # Bounds of several families: of all kinds of signals, on both sides, and by language.
 RULES: list[Any] = [
     {"gopher_quality": {"max_words": 400}},
@@ -57,7 +57,7 @@ class Made:
 
     def page(self) -> str:
         templates = environment()
-        script = Markup(templates.get_template("report.js.j2").render())
+        script = Markup(templates.get_template("report/page.js.j2").render())
         return templates.from_string(PAGE).render(panel=self.panel(), script=script)
 
     def stands(self, assignments: Sequence[str] = ()) -> pa.Table:

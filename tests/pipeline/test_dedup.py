@@ -384,7 +384,7 @@ def test_a_kill_in_any_step_leaves_nothing_that_changes_the_outcome(tmp_path: Pa
     whole = go(wanted, tmp_path / "whole")
     command = [str(tmp_path / "dedup.yaml"), "--workers", "0", "--out", str(tmp_path / "killed")]
     names = [step.name for step in whole.steps]
-    assert len(names) == 13
+    assert len(names) == 15
     for name in names:
         for files in (0, 1):
             process = FORKS.Process(target=run_until, args=(name, files, command))

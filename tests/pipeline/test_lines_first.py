@@ -98,7 +98,7 @@ def test_rows_are_those_of_the_input(go: Go, tmp_path: Path) -> None:
 def test_a_changed_rule_reads_and_counts_no_line_again(go: Go) -> None:
     go("run")
     again = go("run", "sources.web.rules=[{gopher_quality: {min_words: 2}}]")
-    assert [step.name for step in again.ran] == ["web.filter", "web.documents"]
+    assert [step.name for step in again.ran] == ["web.filter", "web.documents", "web.statistics", "web.examples"]
 
 
 def test_lines_last_measures_the_whole_text(go: Go) -> None:

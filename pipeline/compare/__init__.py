@@ -1,0 +1,1 @@
+"""`crawlmill report --against`: two runs held against each other."""

@@ -1,0 +1,1 @@
+"""`crawlmill inspect`: documents of a finished run, and what became of each."""

@@ -1,0 +1,43 @@
+"""The steps that look at a source once its documents are there, for the report.
+
+    read, filter, documents ─► statistics ─► examples
+
+What stays true: nothing but the report depends on them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.dedup_graph import Chain
+from pipeline.recipe import Recipe
+from pipeline.report import examples, statistics
+from pipeline.steps import Step
+
+
+def report_steps(recipe: Recipe, chains: Mapping[str, Chain], documents: Mapping[str, Step]) -> list[Step]:
+    """SOURCE.statistics and SOURCE.examples of every source."""
+    everywhere = [{"name": name, "first_shard": first, "parts": parts} for name, (_, first, parts) in chains.items()]
+    reads = {f"{name}.read": chain["read"] for name, (chain, _, _) in chains.items()}
+    found = []
+    for name, (chain, first, parts) in chains.items():
+        source = recipe.sources[name]
+        shown: dict[str, Any] = {"rules": source.rules, "seed": recipe.seed, "parts": parts}
+        shown["language"] = source.language.model_dump(include={"keep", "min_score"}) if source.language else None
+        inputs = {"read": chain["read"], "filter": chain["filter"], "documents": documents[name]}
+        counted = Step(f"{name}.statistics", statistics.count, shown, inputs, list(range(parts)))
+        params = {
+            "source": source.model_dump(),
+            "measuring": chain["read"].params["measuring"],
+            "files": _files(chain),
+            "first_shard": first,
+            "sources": everywhere,
+        }
+        found += [counted, Step(f"{name}.examples", examples.gather, params, {"statistics": counted, **reads})]
+    return found
+
+
+def _files(chain: Mapping[str, Step]) -> list[str]:
+    """The input files of a source, as its reading step has them."""
+    read = chain.get("extracted", chain["read"])
+    assert not callable(read.parts)
+    return [part["file"] for part in read.parts]

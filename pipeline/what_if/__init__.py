@@ -1,0 +1,1 @@
+"""`crawlmill what-if`: what other bounds would keep of a finished run."""
