@@ -1,6 +1,5 @@
 """The main job on a small crawl whose every page's fate is known, and on the real pages where they are."""
 
-import gzip
 import hashlib
 import json
 import os
@@ -340,23 +339,6 @@ def test_held_out_documents_are_in_no_training_shard(small_recipe: Callable[...,
         split[shard["split"]] |= {d.tobytes() for d in read_megatron(tokens, shard["file"])}
     assert split["validation"]
     assert not split["train"] & split["validation"]
-
-
-def test_real_pages(shared_data: Path, tmp_path: Path) -> None:
-    """The shipped recipe on 2,790 real pages: sums, and languages against the index's own."""
-    recipe = str(Path(__file__).parents[2] / "recipes/pages.yaml")
-    web = f"sources.web.paths={shared_data}/pages/*.warc.gz"
-    wikipedia = f"{shared_data}/reference/wikipedia.jsonl.gz"
-    paths = [web, f"sources.wikipedia.paths={wikipedia}", f"sources.web.reference.positives.paths={wikipedia}"]
-    summary = go(recipe, tmp_path / "run", *paths, "proxy=null", workers=2).summary
-    found = summary["sources"]["web"]
-    assert found["read"] == 2790 == found["kept"] + sum(found["dropped"].values())
-    assert found["unreadable"] == []
-    with gzip.open(shared_data / "pages/index.jsonl.gz") as file:
-        index = [json.loads(line)["lang_guess"] for line in file]
-    for language in {"en", *index}:
-        share, wanted = found["languages"].get(language, 0) / 2790, index.count(language) / 2790
-        assert abs(share - wanted) < 0.03, (language, share, wanted)
 
 
 def test_odd_and_broken_files_never_stop_a_run_and_none_is_silently_empty(shared_data: Path, tmp_path: Path) -> None:
