@@ -19,6 +19,8 @@ _UNITS = {
     "scored": "documents",
     "measured": "documents",
     "sampled": "documents",
+    "counted": "documents",
+    "shown": "documents",
     "repeated": "repeated lines",
 }
 

@@ -44,7 +44,7 @@ def gather(task: Task) -> Counts:
         other = repeated.get(row["duplicate_of"])
         found[row["reason"]].append(_example(task, families, row, own[row["id"]], other))
     storage.write_json(storage.join(task.out, EXAMPLES), found)
-    return {"hosts": _hosts(task), "clusters": _clusters(task)}
+    return {"shown": len(chosen), "hosts": _hosts(task), "clusters": _clusters(task)}
 
 
 def _parts(task: Task, name: str) -> pa.Table:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.dedup_graph import Chain
+from pipeline.quality import COLUMNS
 from pipeline.recipe import Recipe
 from pipeline.report import examples, statistics
 from pipeline.steps import Step
@@ -23,6 +24,7 @@ def report_steps(recipe: Recipe, chains: Mapping[str, Chain], documents: Mapping
         source = recipe.sources[name]
         shown: dict[str, Any] = {"rules": source.rules, "seed": recipe.seed, "parts": parts}
         shown["language"] = source.language.model_dump(include={"keep", "min_score"}) if source.language else None
+        shown["scores"] = [column for by, column in COLUMNS.items() if getattr(source, by)]
         inputs = {"read": chain["read"], "filter": chain["filter"], "documents": documents[name]}
         counted = Step(f"{name}.statistics", statistics.count, shown, inputs, list(range(parts)))
         params = {

@@ -6,7 +6,6 @@ files, because they are rows and no sums: `part-NNNNN.parquet`, a uniform sample
 sampled goes by hashes of ids, so that it is the same documents on every run, and all of them where they are few.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,11 +37,11 @@ def count(task: Task) -> Counts:
     signals = [family.column(signal) for family in families for signal in family.signals]
     columns = ["id", "url", "date", "language", "language_score", "dropped", *signals]
     data = shards.read_part(task.inputs["read"], task.number, columns)
-    filtered = shards.read_part(task.inputs["filter"], task.number)
+    scores = ["text_bytes", *task.params["scores"]]
+    filtered = shards.read_part(task.inputs["filter"], task.number, ["reason", "failed", *scores])
     verdicts = shards.read(storage.join(task.inputs["documents"], f"verdicts-{task.number:05d}.parquet"))
     before = reasons_so_far(data, task.params["language"])
     data = data.append_column("before", before).append_column("reason", verdicts["reason"])
-    scores = [name for name in ("text_bytes", "perplexity", "reference_score") if name in filtered.column_names]
     for name in scores:
         data = data.append_column(name, filtered[name])
     order = keyed(data["id"].to_numpy(), "report", task.params["seed"])
@@ -51,8 +50,9 @@ def count(task: Task) -> Counts:
     _write(task, "hosts", _hosts(data))
     _write(task, "copies", _copies(verdicts))
     reached = np.asarray(pc.is_null(before))
-    names = json.loads(filtered.schema.metadata[b"rules"])
+    names = rules.rule_names(families)
     return {
+        "counted": len(data),
         "reached_rules": int(reached.sum()),
         **_rules(filtered["failed"].to_numpy()[reached], filtered["reason"].filter(pa.array(reached)), names),
         "lengths": _by(powers(filtered["text_bytes"].to_numpy()), verdicts),
