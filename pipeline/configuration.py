@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from corpus import storage
 from corpus.strict import RecipeError, Strict, unknown
 
 Configuration = TypeVar("Configuration", bound=Strict)
@@ -125,8 +126,7 @@ def _problem(error: ErrorDetails, data: Any) -> str:
 def read(path: str, kind: type[Configuration], overrides: Sequence[str] = ()) -> Configuration:
     """The configuration in the file at `path`. Raises `RecipeError`."""
     try:
-        with open(path, encoding="utf-8") as file:
-            data = parse_yaml(file.read(), path)
+        data = parse_yaml(storage.read_bytes(path).decode(), path)
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} cannot be read: {error}") from error
     if not isinstance(data, dict):

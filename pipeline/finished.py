@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from corpus import shards, storage
 from corpus.documents import document_id
+from corpus.strict import RecipeError
 from dedup import preference
 from pipeline.summary import documents_folder, step_folder
 
@@ -110,7 +111,7 @@ def _parts(root: str, source: str, summary: Mapping[str, Any]) -> list[Part]:
     verdicts = step_folder(root, summary, f"{source}.documents")
     documents = documents_folder(root, summary, source)
     if "files" not in summary["sources"][source]:
-        raise ValueError(f"{root}: an earlier version of crawlmill made it; run the recipe again")
+        raise RecipeError(f"{root}: an earlier version of crawlmill made it; run the recipe again")
     filtered = step_folder(root, summary, f"{source}.filter")
     return [
         Part(

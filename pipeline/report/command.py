@@ -1,7 +1,7 @@
 """`crawlmill report`: a finished run's page again, or what differs between two runs."""
 
-import os
 import webbrowser
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -23,15 +23,14 @@ def command(run_folder: str, against: str | None, open_page: bool) -> None:
     With --against the page is RUN/against-RUN2.html: what changed in recipe, numbers and documents, which are also
     printed.
     """
+    if open_page and not storage.is_local(run_folder):
+        raise click.UsageError(f"--open: {run_folder} is on no disk of this machine; fetch the page and open it")
     summary = of_finished(run_folder)
     with terminal.refusing():
         page = _against(run_folder, against) if against else report.write(run_folder, summary)
     click.echo(page)
     if open_page:
-        local = storage.local_path(page)
-        if local is None:
-            raise click.UsageError(f"--open: {page} is on no disk of this machine; fetch it and open it")
-        webbrowser.open(f"file://{os.path.abspath(local)}")
+        webbrowser.open(Path(str(storage.local_path(page))).resolve().as_uri())
 
 
 def _against(run_folder: str, other: str) -> str:

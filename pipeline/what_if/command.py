@@ -5,6 +5,7 @@ stays true: nothing of the run is changed, and whatever came from the web reache
 """
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
@@ -86,7 +87,8 @@ def command(
         return
     _show(terminal.screen(), found)
     if file:
-        click.echo(f"Wrote {file}; to run it: crawlmill run {file} --out {run_folder}")
+        again = shlex.join(["crawlmill", "run", file, "--out", run_folder])
+        click.echo(f"Wrote {file}; to run it: {again}")
 
 
 def _free(root: str, recipe: Recipe, file: str) -> str:
@@ -168,4 +170,6 @@ def _show_example(screen: Console, example: Example) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
-    return f"{value:.6g}" if isinstance(value, int | float) else visible(str(value))
+    if isinstance(value, int | float):
+        return f"{value:,.0f}" if value == int(value) else f"{value:.6g}"
+    return visible(str(value))

@@ -22,12 +22,17 @@ OF_A_SOURCE = ("rules", "language", *QUALITIES)
 
 
 def recipe_of(root: str, summary: Mapping[str, Any]) -> Recipe:
-    """The recipe of a finished run, its sources in their order. Raises `RecipeError` where a later run has begun."""
+    """The recipe of a finished run, its sources in their order. Raises `RecipeError` where it is another, or gone."""
     path = storage.join(root, "recipe.yaml")
+    if not storage.exists(path):
+        raise RecipeError(f"{path} is not there; run the recipe again with --out {root}")
     text = storage.read_bytes(path).decode()
     recipe = configuration.checked(configuration.parse_yaml(text, path), Recipe, (), path)
     if recipe.hash() != summary["recipe_hash"]:
-        raise RecipeError(f"{path} is of a later run than summary.json, which has not finished; finish that run first")
+        raise RecipeError(
+            f"{path} is not the recipe that summary.json is of: a later run has not finished, or it was edited; run it "
+            f"with --out {root} first"
+        )
     return recipe
 
 

@@ -2,8 +2,8 @@
 
 In come a run and a source as a changed recipe has it; out come, for each document, the reason that the run gave and the
 first that reading, languages, rules and scores would give now. What stays true: it is the filter's and the cutoffs' own
-code that judges; no text is read, and of the signals those whose bounds change; what is held is a row of a few numbers
-a document.
+code that judges; no text is read, and of the signals those whose bounds change or that have two; what is held is a row
+of a few numbers a document.
 """
 
 import json
@@ -63,10 +63,11 @@ def rejudge(run: Run, name: str, before: Source, source: Source, seed: int, seen
     return Rejudged([_final(batch, last) for batch in judged], parts, cuts)
 
 
-def _same_rules(families: Sequence[Family], before: Sequence[Family]) -> dict[str, list[Rule]]:
-    """The columns all of whose rules have the bounds that they had, with these rules.
+def _same_rules(families: Sequence[Family], before: Sequence[Family]) -> dict[str, Rule]:
+    """The columns with one rule that has the bound that it had, with this rule.
 
-    Whether a document fails them is known without the column; not so where in the text a reason was found.
+    Whether a document fails it is known without the column; not so where in the text a reason was found. And of two
+    rules, such as least 100 and most 80, a value may fail both, which no stand-in does.
     """
     had = {rule.name: rule.bound for family in before for rule in family.rules}
     found: defaultdict[str, list[Rule]] = defaultdict(list)
@@ -74,26 +75,23 @@ def _same_rules(families: Sequence[Family], before: Sequence[Family]) -> dict[st
         for rule in family.rules:
             found[family.column(rule.signal)].append(rule)
     return {
-        column: rules
-        for column, rules in found.items()
-        if not any(rule.is_place or had.get(rule.name) != rule.bound for rule in rules)
+        column: rule
+        for column, [rule, *others] in found.items()
+        if not others and not rule.is_place and had.get(rule.name) == rule.bound
     }
 
 
-def _stand_in(rules: Sequence[Rule], failed: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.float64]:
-    """Values that fail these rules where the run's did, and no other; `failed` has a bit for each of `names`."""
+def _stand_in(rule: Rule, failed: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.float64]:
+    """Values that fail the rule where the run's did, and nowhere else; `failed` has a bit for each of `names`."""
+    fails = failed & np.uint64(1 << names.index(rule.name)) != 0
     # What is no number is neither below nor above a bound.
-    values = np.full(len(failed), np.nan)
-    for rule in rules:
-        fails = failed & np.uint64(1 << names.index(rule.name)) != 0
-        values[fails] = -np.inf if rule.side == "min" else np.inf
-    return values
+    return np.where(fails, -np.inf if rule.side == "min" else np.inf, np.nan)
 
 
 def _filtered(
     part: Part,
     families: Sequence[Family],
-    same: Mapping[str, Sequence[Rule]],
+    same: Mapping[str, Rule],
     source: Source,
     asked: Sequence[Quality],
 ) -> Iterator[pa.RecordBatch]:
@@ -108,8 +106,8 @@ def _filtered(
         data = pa.Table.from_batches([batch])
         rows = filtered.slice(row, len(data))
         columns = {name: rows[name] for name in rows.column_names if name != "failed"}
-        for column, rules in same.items():
-            data = data.append_column(column, pa.array(_stand_in(rules, rows["failed"].to_numpy(), names)))
+        for column, rule in same.items():
+            data = data.append_column(column, pa.array(_stand_in(rule, rows["failed"].to_numpy(), names)))
         _, reasons = judge.judged(data, families, wanted)
         columns |= {"was": was.slice(row, len(data)), "reason": reasons, "language": data["language"]}
         yield from pa.table(columns).combine_chunks().to_batches()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from corpus import storage
 from corpus.strict import RecipeError
 from filters.rules import FAMILIES
 from pipeline.dedup_recipe import Containment, DedupOverSources, Lines, MinHash
@@ -159,6 +160,11 @@ def test_an_override_goes_into_a_list_by_the_names_in_it(
     before: list[object] = ["c4", {"classifier.toxic": {"model": "m"}}, {"classifier": {"model": "n"}}]
     expected = [new or old for new, old in zip(rules, before, strict=True)]
     assert load(recipe, (RULES, f"sources.web.rules.{override}")).sources["web"].rules == expected
+
+
+def test_a_recipe_is_read_from_where_files_can_be(recipe: str) -> None:
+    storage.write_bytes("memory://recipes/mine.yaml", Path(recipe).read_bytes())
+    assert load("memory://recipes/mine.yaml") == load(recipe)
 
 
 def test_overrides_of_one_entry_add_up(recipe: str) -> None:

@@ -204,6 +204,14 @@ def test_what_depends_on_duplicates_is_estimated(planted: Path) -> None:
     ]
 
 
+def test_what_is_too_short_and_too_long_at_once_keeps_its_reason(planted: Path, tmp_path: Path) -> None:
+    shutil.copytree(planted / "run", tmp_path / "run", symlinks=True)
+    rerun(planted / "recipe.yaml", tmp_path / "run", "sources.books.rules.counts.max_words=10")
+    assert set(reasons(tmp_path / "run", "books")) == {"counts_too_few_words", "counts_too_many_words"}
+    [books] = asked(tmp_path / "run", "sources.books.rules.classifier.shop.min_score=0.001").values()
+    assert books.moves == []
+
+
 def test_examples_go_by_their_hashes_and_name_the_number(planted: Path) -> None:
     [web] = asked(planted / "run", "rules.gopher_quality.min_words=130", examples=2).values()
     move = next(move for move in web.moves if move.before == "kept" and move.after == "gopher_too_few_words")
@@ -383,10 +391,10 @@ def test_the_changed_recipe_is_written_and_gives_what_was_said(planted: Path, tm
 
 
 def test_another_recipe_is_not_overwritten(planted: Path, tmp_path: Path) -> None:
-    file = tmp_path / "mine.yaml"
+    file = tmp_path / "my own.yaml"
     given = ["--set", "reference.keep=0.5", "--apply", str(file)]
     done = invoke(planted / "run", *given)
-    assert f"crawlmill run {file} --out {planted}/run" in done.output
+    assert f"crawlmill run '{file}' --out {planted}/run" in done.output
     assert invoke(planted / "run", *given).exit_code == 0, "it is the same recipe"
     written = file.read_bytes()
     refused = invoke(planted / "run", "--set", "reference.keep=0.4", "--apply", str(file))
