@@ -180,6 +180,8 @@ def _summarise(root: Path, recipe: Recipe, documents: pa.Table, folders: dict[st
     left = funnel(recipe.sources["web"], {"read": len(documents), "unreadable": [], "text_bytes": total}, None, written)
     files = [{"file": f"{number}.warc.gz", "documents": PART} for number in range(DOCUMENTS // PART)]
     source = {**written, "files": files, "funnel": left, "cutoffs": {"reference": None}, "unique_tokens": None}
+    for folder in folders.values():
+        storage.write_json(str(root / folder / "step.json"), {"params": {"first_shard": 0}, "files": {}})
     by_step = {f"web.{step}": {"folder": folder} for step, folder in folders.items()}
     summary = {"sources": {"web": source}, "steps": by_step, "recipe_hash": recipe.hash()}
     storage.write_json(str(root / "summary.json"), summary)

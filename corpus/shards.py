@@ -47,12 +47,6 @@ def read_part(folder: str, number: int, columns: list[str] | None = None) -> pa.
     return read(storage.join(folder, part_name(number)), columns)
 
 
-def read_parts(folder: str, columns: list[str]) -> pa.Table:
-    """Columns of all parts of a folder, in their order."""
-    names = [n for n in storage.list_folder(folder) if n.startswith("part-") and n.endswith(".parquet")]
-    return pa.concat_tables(read(storage.join(folder, name), columns) for name in names)
-
-
 def count_parts(folder: str) -> int:
     return sum(name.startswith("part-") and name.endswith(".parquet") for name in storage.list_folder(folder))
 

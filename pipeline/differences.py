@@ -1,4 +1,4 @@
-"""Where two texts first differ, as words to show to a person.
+"""Where two texts first differ, and what they share, as words to show to a person.
 
 What stays true: the words before the difference are the same but for case, and at most so many words of each text
 are compared that a pair takes milliseconds.

@@ -61,6 +61,13 @@ class Run:
         self._by_shard = {int(first[part.source]) + part.number: part for part in parts if first[part.source] != _GONE}
         self._earlier: dict[str, Run | None] = {}
 
+    def check(self) -> None:
+        """Raises `RecipeError` where a step's files, that tell what became of documents, were cleared away."""
+        for source in self.summary["sources"]:
+            manifest(self.root, documents_folder(self.root, self.summary, source))
+            for step in ("filter", "documents"):
+                manifest(self.root, step_folder(self.root, self.summary, f"{source}.{step}"))
+
     def documents(self, ids: Iterable[int], texts: bool) -> dict[int, Document]:
         """Those of `ids` that are there; of the others nothing is said."""
         rows = defaultdict(set)
@@ -142,6 +149,16 @@ def _documents(part: Part, shard: int, rows: NDArray[np.int64], texts: bool) -> 
             text = document.get("text")
             documents[document["id"]] = Document(document["id"], part.source, document["url"], reason, text)
     return documents
+
+
+def manifest(root: str, folder: str) -> Mapping[str, Any]:
+    """A step's own record, of a run in folder `root`. Raises `RecipeError` where it or a file of the step is gone."""
+    path = storage.join(folder, "step.json")
+    found: dict[str, Any] = storage.read_json(path) if storage.exists(path) else {}
+    sizes = storage.list_folder(folder)
+    if not found or any(sizes.get(name) != size for name, size in found["files"].items()):
+        raise RecipeError(f"{root}: files of {folder} are gone; run the recipe again")
+    return found
 
 
 def opened(path: str, file: IO[bytes], columns: Sequence[str]) -> pq.ParquetFile:

@@ -60,7 +60,12 @@ def of_finished(root: str) -> dict[str, Any]:
     path = storage.join(root, "summary.json")
     if not storage.exists(path):
         raise RecipeError(f"{path} is not there: {root} is not the folder of a finished run")
-    summary: dict[str, Any] = storage.read_json(path)
+    try:
+        summary: dict[str, Any] = storage.read_json(path)
+    except ValueError as error:
+        raise RecipeError(f"{path} is no JSON ({error}); run the recipe again") from error
+    if not isinstance(summary, dict) or not {"sources", "steps"} <= summary.keys():
+        raise RecipeError(f"{path} is no summary of a run; run the recipe again")
     return summary
 
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from corpus import storage
 from pipeline.compare.moves import KEPT, Moves, moves_of
-from pipeline.finished import Run
+from pipeline.finished import Run, manifest
 from pipeline.summary import documents_folder, step_folder
 
 Number = int | float
@@ -128,24 +127,14 @@ def settings_of(run: Run, names: Sequence[str]) -> dict[str, str]:
     recipe = dict(run.summary["recipe"])
     sources = {}
     for name in names:
-        judged = _manifest(run, step_folder(run.root, run.summary, f"{name}.filter"))["params"]
-        measured = _manifest(run, documents_folder(run.root, run.summary, name))["params"]["measuring"]
-        _manifest(run, step_folder(run.root, run.summary, f"{name}.documents"))
+        judged = manifest(run.root, step_folder(run.root, run.summary, f"{name}.filter"))["params"]
+        measured = manifest(run.root, documents_folder(run.root, run.summary, name))["params"]["measuring"]
+        manifest(run.root, step_folder(run.root, run.summary, f"{name}.documents"))
         families = {}
         for parameters, bounds in zip(measured, judged["bounds"], strict=True):
             families[parameters["family"]] = {k: v for k, v in parameters.items() if k != "family"} | bounds
         sources[name] = {**recipe["sources"][name], "rules": {"order": list(families), **families}}
     return dict(_flat({**recipe, "sources": sources}, ""))
-
-
-def _manifest(run: Run, folder: str) -> Mapping[str, Any]:
-    """A step's own record. Raises `ValueError` where it or a file of the step is gone."""
-    path = storage.join(folder, "step.json")
-    manifest: dict[str, Any] = storage.read_json(path) if storage.exists(path) else {}
-    sizes = storage.list_folder(folder)
-    if not manifest or any(sizes.get(name) != size for name, size in manifest["files"].items()):
-        raise ValueError(f"{run.root}: files of {folder} are gone; run the recipe again")
-    return manifest
 
 
 def _flat(value: object, key: str) -> Iterator[tuple[str, str]]:

@@ -21,9 +21,10 @@ from rich.text import Text
 from corpus.strict import unknown
 from filters.rules import rule_of
 from pipeline import console as terminal
+from pipeline import paging
 from pipeline.finished import Part, Run
 from pipeline.funnel import stages
-from pipeline.inspect import choosing, duplicates, duplicates_view, paging, url_search
+from pipeline.inspect import choosing, duplicates, duplicates_view, url_search
 from pipeline.inspect.choosing import KEPT
 from pipeline.inspect.duplicates import Wanted
 from pipeline.inspect.duplicates_view import fate
@@ -82,6 +83,7 @@ def inspect(
     given = [option for option, value in choices.items() if value is not None]
     _check(given, wants_duplicates, reason, limit)
     run = Run(run_folder, of_finished(run_folder))
+    run.check()
     if source is not None and source not in run.summary["sources"]:
         raise click.UsageError("--source: " + unknown(source, run.summary["sources"], "source"))
     parts = [part for part in run.parts if source in (None, part.source)]

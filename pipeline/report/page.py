@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from corpus import storage
 from pipeline.console import one_line, warnings
+from pipeline.finished import manifest
 from pipeline.plots import Axis, Series, chart
 from pipeline.report import flow, joining, statistics, studies
 from pipeline.report import source as report_source
@@ -65,6 +66,8 @@ def evidence_of(root: str, summary: Mapping[str, Any], source: str) -> Evidence:
     if f"{source}.examples" not in summary["steps"]:
         raise ValueError(f"{root}: an earlier version of crawlmill made it; run the recipe again")
     documents = [file["documents"] for file in summary["sources"][source]["files"]]
+    for step in ("statistics", "examples"):
+        manifest(root, step_folder(root, summary, f"{source}.{step}"))
     sample = statistics.sample(step_folder(root, summary, f"{source}.statistics"), documents)
     found = storage.read_json(storage.join(step_folder(root, summary, f"{source}.examples"), EXAMPLES))
     return Evidence(sample, found)

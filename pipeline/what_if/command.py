@@ -6,7 +6,7 @@ stays true: nothing of the run is changed, and whatever came from the web reache
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import click
@@ -17,6 +17,7 @@ from rich.text import Text
 from corpus import storage
 from pipeline import console as terminal
 from pipeline.finished import Run
+from pipeline.paging import until_closed
 from pipeline.recipe import Recipe
 from pipeline.summary import of_finished
 from pipeline.web_text import url_line, visible
@@ -74,6 +75,7 @@ def command(
     with terminal.refusing():
         summary = of_finished(run_folder)
         run = Run(run_folder, summary)
+        run.check()
         recipe = changed(run_folder, summary, overrides, source)
         file = _free(run_folder, recipe, apply_to) if apply_to else None
     with terminal.bar(Console(stderr=True), "parts", transient=True) as progress:
@@ -81,6 +83,13 @@ def command(
         found = what_if(run, recipe, examples, lambda: progress.advance(bar))
     if file:
         storage.write_bytes(file, _yaml(recipe))
+    with until_closed():
+        _print(run_folder, overrides, found, file, as_json)
+
+
+def _print(
+    run_folder: str, overrides: Sequence[str], found: Mapping[str, WhatIf], file: str | None, as_json: bool
+) -> None:
     if as_json:
         sources = {name: asdict(of_source) for name, of_source in found.items()}
         print(json.dumps({"run": run_folder, "set": overrides, "recipe": file, "sources": sources}, indent=1))

@@ -77,9 +77,12 @@ def _whole(root: str, recipe: Recipe, assignment: str, source: str | None) -> st
     having = [name for name, each in recipe.sources.items() if _has(each, key)]
     # Of families that no source has the one source with rules says which it has.
     having = having or [name for name, each in recipe.sources.items() if getattr(each, key.split(".")[0])]
-    if len(having) != 1:
-        asked = "several sources have it" if having else "no source has it"
-        raise RecipeError(f"--set {key}: {asked}; name one with --source: {', '.join(having or recipe.sources)}")
+    if not having:
+        raise RecipeError(
+            f"--set {key}: no source of the run has {key.split('.')[0]}; crawlmill run can give it to one"
+        )
+    if len(having) > 1:
+        raise RecipeError(f"--set {key}: several sources have it; name one with --source: {', '.join(having)}")
     return f"sources.{having[0]}.{assignment}"
 
 

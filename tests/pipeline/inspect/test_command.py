@@ -16,9 +16,9 @@ from rich.text import Text
 
 from filters import languages
 from filters.gopher import QUALITY
+from pipeline import paging
 from pipeline.cluster import Cluster
 from pipeline.inspect import command as inspection
-from pipeline.inspect import paging
 from pipeline.recipe import load
 from pipeline.run import run
 from pipeline.web_text import marked

@@ -18,9 +18,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from corpus.strict import RecipeError
+from pipeline import paging
 from pipeline.cli import cli
 from pipeline.finished import Run
-from pipeline.inspect import duplicates, duplicates_view, paging
+from pipeline.inspect import duplicates, duplicates_view
 from pipeline.inspect.duplicates import Wanted
 from pipeline.summary import of_finished
 from pipeline.web_text import JOINERS, visible
@@ -55,7 +56,7 @@ def write_run(root: Path, sources: dict[str, list[list[Planted]]], against: Sequ
         summary["sources"][source] = {"dropped": dict(dropped), "files": files}
         for folder in folders.values():
             (root / folder).mkdir(parents=True)
-            (root / folder / "step.json").write_text(json.dumps({"params": {"first_shard": shard}}))
+            (root / folder / "step.json").write_text(json.dumps({"params": {"first_shard": shard}, "files": {}}))
         for number, part in enumerate(parts):
             ids = pa.array([at(shard, row) for row in range(len(part))], pa.uint64())
             documents = {
