@@ -1,15 +1,14 @@
 """The page, and the tables in the terminal, on two runs held against each other. No network, no script.
 
 What goes in: a `Comparison`. What comes out: HTML with what differs first, then the numbers and the documents behind
-it. What stays true: the numbers are the comparison's and no others; a URL and a text are shown as they are and never
-as markup.
+it. What stays true: the numbers are the comparison's and no others; a URL and a text never become markup, and what
+cannot be seen in them is made visible.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,11 +16,9 @@ from corpus import storage
 from pipeline.compare.comparison import Amount, Comparison, Number, Setting, compare
 from pipeline.compare.moves import KEPT, NOT_READ, Moves
 from pipeline.console import table
+from pipeline.report.page_text import environment
 from pipeline.summary import of_finished
 
-ENVIRONMENT = Environment(
-    loader=PackageLoader("pipeline", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-)
 NONE = "–"
 FATES = (KEPT, "dropped", NOT_READ)
 
@@ -44,7 +41,8 @@ def _last_part(folder: str) -> str:
 
 def render(comparison: Comparison) -> str:
     """The page for a comparison: the same comparison, the same bytes."""
-    return ENVIRONMENT.get_template("compare/page.html.j2").render(
+    template = environment().get_template("compare/page.html.j2")
+    return template.render(
         title=f"{_last_part(comparison.here)} against {_last_part(comparison.there)}",
         comparison=comparison,
         verdict=verdict(comparison),
@@ -81,7 +79,7 @@ def verdict(comparison: Comparison) -> str:
     both = sum(source.documents.count(KEPT, KEPT) for source in comparison.sources)
     return (
         f"{keys:,} {'key' if keys == 1 else 'keys'} of the recipe {'differs' if keys == 1 else 'differ'}. "
-        f"{both:,} documents are kept by both, {here:,} only here, {there:,} only there."
+        f"Of sources that both have, {both:,} documents are kept by both, {here:,} only here, {there:,} only there."
     )
 
 

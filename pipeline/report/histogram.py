@@ -91,7 +91,8 @@ def histogram(values: Values, fails: NDArray[np.bool_], bounds: Sequence[float],
     edges = scale.values(np.linspace(0, 1, BARS + 1))
     edges[[0, -1]] = scale.low, scale.high
     if whole:
-        edges = np.unique(np.ceil(edges - 1e-9))
+        # Adding 0 makes 0 of -0, which a table would show.
+        edges = np.unique(np.ceil(edges - 1e-9)) + 0.0
     bars = len(edges) - 1
     place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, bars - 1)
     return Histogram(scale, edges, np.bincount(place, minlength=bars), np.bincount(place[fails], minlength=bars))

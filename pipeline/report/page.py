@@ -37,12 +37,16 @@ ROOMS = (
     Room(examples=10, characters=500, rows=50),
     Room(examples=10, characters=200, rows=50),
     Room(examples=5, characters=200, rows=20),
+    Room(examples=5, characters=200, rows=20, tables=False),
+    Room(examples=2, characters=100, rows=20, tables=False),
     Room(examples=5, characters=200, rows=20, signals=False),
     Room(examples=2, characters=100, rows=10, signals=False),
     Room(examples=0, characters=0, rows=5, signals=False, sources=30),
 )
 # More of these are not read; and of warnings those that are seen at once.
 UNREADABLE, STEPS = 200, 200
+# More sources than can have their signals on a page: the markup alone takes 150 kB of each.
+PANELS = 25
 WARNINGS = 20
 
 
@@ -79,6 +83,7 @@ def render(summary: Mapping[str, Any], evidence: Mapping[str, Evidence], found: 
     summary = json.loads(json.dumps(summary, sort_keys=True))
     templates = environment()
     panels = {name: panel(name, summary, of_source.sample) for name, of_source in evidence.items()}
+    rooms = [room for room in ROOMS if not room.signals or sum(map(bool, panels.values())) <= PANELS]
     script = Markup(templates.get_template("report/page.js.j2").render())
     values = {
         **_values(summary),
@@ -87,7 +92,7 @@ def render(summary: Mapping[str, Any], evidence: Mapping[str, Evidence], found: 
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
-    for room in ROOMS:
+    for room in rooms:
         page = _page(templates, values, summary, evidence, room)
         if len(page.encode()) <= LIMIT:
             break

@@ -104,6 +104,8 @@ def _signal(
         "score": _score(signal.score, source) if signal.score else None,
         "svg": svg(shown, _lines(signal), f"documents by {title}; those that fail are of another colour"),
         "bins": [(*_ends(shown, bar, signal.whole), *both) for bar, both in enumerate(bars) if both[0]],
+        "logarithmic": shown.scale.stretch is not None,
+        "cut": bool((shown.counts > shown.limit).any()),
         "unknown": len(signal.values) - int(shown.counts.sum()),
         "step": step(shown),
     }
@@ -155,12 +157,11 @@ def _score(score: Scored, source: Mapping[str, Any]) -> dict[str, Any]:
     dropped = sum(number for reason, number in source["dropped"].items() if rule_of(reason, reasons))
     rule = score.keep.rule
     value = getattr(score.keep, rule)
-    cuts = ", ".join(f"{cut:.4g}" for cut in score.cuts)
     return {
         "rule": rule,
         "value": "+".join(value) if rule == "buckets" else _number(value),
         "exact": repr(value),
-        "cuts": cuts if rule != "threshold" else "",
+        "cuts": _cuts(source["cutoffs"][score.by] or {}) if rule != "threshold" else "",
         "counts": [
             ("alone", None, 0.0),
             ("first", dropped, _share(dropped, source["statistics"]["reached_rules"])),
@@ -170,6 +171,15 @@ def _score(score: Scored, source: Mapping[str, Any]) -> dict[str, Any]:
         "least": {"share": 0.01, "threshold": 0.0 if score.by == "reference" else 1.0}.get(rule),
         "most": 1 if rule == "share" or score.by == "reference" else None,
     }
+
+
+def _cuts(found: Mapping[str, Sequence[float]]) -> str:
+    """Where the run cut; by language where each has cuts of its own."""
+    if list(found) == [""]:
+        return ", ".join(f"{cut:.4g}" for cut in found[""])
+    words = [f"{language or 'none'} {', '.join(f'{cut:.4g}' for cut in ends)}" for language, ends in found.items()]
+    more = f" and {len(words) - LANGUAGES} more" if len(words) > LANGUAGES else ""
+    return "; ".join(words[:LANGUAGES]) + more
 
 
 def _number(value: float) -> str:

@@ -22,13 +22,14 @@ UNKNOWN, EARLIER = "unknown", "earlier"
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much of a run is shown: examples of a reason, characters of each, rows of a table; whether the signals; how
-    many sources have more than a row in a table, None for all.
+    """How much of a run is shown: examples of a reason, characters of each, rows of a table; whether the signals, and
+    the tables behind their charts; how many sources have more than a row in a table, None for all.
     """
 
     examples: int
     characters: int
     rows: int
+    tables: bool = True
     signals: bool = True
     sources: int | None = None
 
@@ -125,7 +126,8 @@ def by_date(days: Mapping[str, Mapping[str, int]]) -> list[Column]:
     known = sorted(read.keys() - {UNKNOWN})
     early, late = known[:-COLUMNS], known[-COLUMNS:]
     read[EARLIER], kept[EARLIER] = (sum(counts[year] for year in early) for counts in (read, kept))
-    return _dated(read, kept, [EARLIER, *late, *([UNKNOWN] if UNKNOWN in read else [])])
+    ends = [EARLIER] if early else [], [UNKNOWN] if UNKNOWN in read else []
+    return _dated(read, kept, [*ends[0], *late, *ends[1]])
 
 
 def _folded(days: Mapping[str, int], characters: int) -> Counter[str]:
@@ -145,7 +147,7 @@ def _known(dates: Sequence[Column]) -> list[str]:
 
 def _unit_of(dates: Sequence[Column]) -> str:
     """What a column of dates is one of."""
-    return {4: "year", 7: "month", 10: "day"}[len(_known(dates)[0])]
+    return {4: "years with documents", 7: "months with documents", 10: "days with documents"}[len(_known(dates)[0])]
 
 
 def _bands(bands: Sequence[Mapping[str, Any]], room: Room) -> list[dict[str, Any]]:

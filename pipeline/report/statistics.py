@@ -97,8 +97,9 @@ def powers(sizes: NDArray[np.int64]) -> pa.Array:
 
 
 def _sample(data: pa.Table, order: NDArray[np.uint64], task: Task) -> pa.Table:
-    """The documents of the lowest hashes; as many as one file of several is likely to have among the lowest of all."""
-    most = 64 + 4 * SAMPLE // task.params["parts"]
+    """The documents of the lowest hashes; as many as a file of this size surely has among the lowest of all."""
+    read = storage.read_json(storage.join(task.inputs["read"], "step.json"))["counts"]
+    most = 64 + 2 * SAMPLE * len(data) // max(1, read["read"] if "read" in read else read["measured"])
     rows = np.sort(np.argsort(order, kind="stable")[:most])
     return data.append_column("order", pa.array(order)).take(rows)
 

@@ -6,7 +6,7 @@ stays true: nothing of the run is changed, and whatever came from the web reache
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 import click
@@ -84,17 +84,18 @@ def command(
     if file:
         storage.write_bytes(file, _yaml(recipe))
     with until_closed():
-        _print(run_folder, overrides, found, file, as_json)
+        if as_json:
+            sources = {name: asdict(of_source) for name, of_source in found.items()}
+            print(json.dumps({"run": run_folder, "set": overrides, "recipe": file, "sources": sources}, indent=1))
+        else:
+            _print(run_folder, recipe, found, file)
 
 
-def _print(
-    run_folder: str, overrides: Sequence[str], found: Mapping[str, WhatIf], file: str | None, as_json: bool
-) -> None:
-    if as_json:
-        sources = {name: asdict(of_source) for name, of_source in found.items()}
-        print(json.dumps({"run": run_folder, "set": overrides, "recipe": file, "sources": sources}, indent=1))
-        return
+def _print(run_folder: str, recipe: Recipe, found: Mapping[str, WhatIf], file: str | None) -> None:
     _show(terminal.screen(), found)
+    for group in recipe.dedup.across:
+        if not set(group).isdisjoint(found):
+            click.echo(f"{', '.join(group)} are compared with each other: what that changes in the others is not told")
     if file:
         again = shlex.join(["crawlmill", "run", file, "--out", run_folder])
         click.echo(f"Wrote {file}; to run it: {again}")

@@ -168,6 +168,8 @@ def test_a_sample_is_said_to_be_one(page: "Page", tmp_path: Path) -> None:
     source["statistics"]["reached_rules"] = 10 * reached
     source["funnel"][1]["documents"] = 10 * stood
     shown = _opened(page, made, tmp_path)
+    alone = shown.handle("rules.gopher_quality.min_words").locator("output")
+    assert alone.inner_text() == f"{made.counts['rules']['gopher_too_few_words']['alone']}", "the run's number"
     shown.move("rules.gopher_quality.min_words", None)
     found = re.search(r"about ([\d,]+) ± ([\d,]+) of", shown.outcome)
     assert found, shown.outcome

@@ -147,6 +147,7 @@ def _counted(made: Made) -> Made:
         "kept": pc.sum(kept).as_py(),
         "dropped": {"reference_low_score": 11, "near_duplicate": 5},
         "statistics": counts,
+        "cutoffs": {"perplexity": {"": [300.0], "en": [301.25]}, "reference": {"": [0.25]}},
         "funnel": [{"stage": "reading", "documents": DOCUMENTS, "text_bytes": 1}, stage, {"stage": "near duplicates"}],
     }
     # As it is read back from a file, keys in another order.

@@ -313,6 +313,17 @@ def test_what_came_from_the_web_is_text_and_never_markup(runs: Planted) -> None:
     assert f"{EVIL_URL} {EVIL}" in elements.text
 
 
+def test_what_cannot_be_seen_is_made_visible(runs: Planted) -> None:
+    comparison = held(runs.loose, runs.strict)
+    move = Move(KEPT, "gopher_too_few_words", 30)
+    hidden = Example("https://a.example/\u202eb", "\x00\x1b[31m")
+    comparison.sources[0].documents.examples[move][0] = hidden  # type: ignore[index]
+    page = render(comparison)
+    assert r"https://a.example/\u202eb" in page
+    assert r"\x00\x1b[31m" in page
+    assert all(character.isprintable() or character == "\n" for character in page)
+
+
 def test_planted_evil_is_drawn_and_shown_as_it_is(runs: Planted) -> None:
     """Of the documents that only one run has read."""
     comparison = held(runs.evil, runs.later)

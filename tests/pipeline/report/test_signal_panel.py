@@ -40,6 +40,8 @@ def test_every_rule_is_there_in_the_recipes_order_with_the_runs_counts(made: Mad
         assert row["counts"][0][2] == counts["alone"] / made.counts["reached_rules"]
     assert [family["name"] for family in found["families"]][-2:] == ["perplexity", "reference"]
     assert _signals(found)[-1]["score"]["counts"][1][1] == 11, "dropped by the reference score"
+    cuts = [signal["score"]["cuts"] for signal in _signals(found)[-2:]]
+    assert cuts == ["none 300; en 301.2", "0.25"], "where the run cut, whatever the sample"
 
 
 def test_histograms_hold_every_document_and_fail_those_that_the_rules_fail(made: Made) -> None:
@@ -129,6 +131,8 @@ def _counts(values: NDArray[np.float64], bounds: list[float], whole: bool) -> li
 
 def test_small_whole_numbers_have_a_bar_each() -> None:
     assert _counts(np.array([0.0, 0, 1, 4, 4, 4]), [2.0], True) == [2, 1, 0, 0, 3]
+    edges = histogram(np.zeros(3), np.zeros(3, bool), [1.0], True).edges
+    assert not np.signbit(edges).any(), "no table begins at -0"
 
 
 def test_the_data_decide_whether_the_scale_is_logarithmic() -> None:
