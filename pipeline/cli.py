@@ -12,23 +12,23 @@ from rich.progress import TaskID
 from corpus import storage
 from corpus.strict import RecipeError
 from pipeline import (
-    ablate_command,
     classifier_command,
     eval_sets_command,
     mix_plan,
     perplexity_command,
-    proxies_command,
     references_command,
-    scaling_command,
     token_commands,
     train_command,
 )
 from pipeline import console as terminal
 from pipeline.cluster import Cluster
 from pipeline.inspect import command as inspection
+from pipeline.proxies import ablate_command
+from pipeline.proxies import command as proxies_command
 from pipeline.recipe import load
 from pipeline.report import command as report_command
 from pipeline.run import run as run_recipe
+from pipeline.scaling import command as scaling_command
 from pipeline.steps import VERSION
 from pipeline.what_if import command as what_if_command
 from sources.common_crawl import fetch as fetch_crawl

@@ -15,9 +15,9 @@ from corpus.strict import Count, Paths, Strict, as_list
 from mixtures.mixture import Mixture
 from pipeline import configuration
 from pipeline.dedup_recipe import Dedup, DedupOverSources, check_across
-from pipeline.proxies_recipe import Proxies
+from pipeline.proxies.recipe import Proxies
 from pipeline.quality_recipe import Language, Perplexity, Reference
-from pipeline.scaling_recipe import Scaling
+from pipeline.scaling.recipe import Scaling
 from trainer.config import Training
 
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from corpus import storage
-from pipeline import proxies_schema, scaling_schema
 from pipeline.plots import power, short
-from pipeline.scaling_report import counted, ends
+from pipeline.proxies import schema as proxies_schema
+from pipeline.scaling import schema as scaling_schema
+from pipeline.scaling.report import counted, ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from corpus.strict import RecipeError
 from filters.rules import FAMILIES
 from pipeline.dedup_recipe import Containment, DedupOverSources, Lines, MinHash
 from pipeline.graph import steps_of
-from pipeline.proxies_recipe import Proxies, Verify
+from pipeline.proxies.recipe import Proxies, Verify
 from pipeline.recipe import (
     Dedup,
     JsonlSource,
@@ -23,7 +23,7 @@ from pipeline.recipe import (
     WarcSource,
     load,
 )
-from pipeline.scaling_recipe import Runs, Scaling
+from pipeline.scaling.recipe import Runs, Scaling
 from trainer.config import Run
 
 ROOT = Path(__file__).parents[2]

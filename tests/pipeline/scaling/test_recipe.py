@@ -6,7 +6,7 @@ import pytest
 
 from corpus.strict import RecipeError
 from pipeline.recipe import load
-from pipeline.scaling_recipe import Runs
+from pipeline.scaling.recipe import Runs
 
 BASE = """
 name: test

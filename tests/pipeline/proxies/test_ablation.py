@@ -9,14 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from mixtures.token_shards import Split, TokenShards
-from pipeline import ablation, ablation_result, steps
-from pipeline.ablation import Variant
+from pipeline import steps
 from pipeline.cluster import Cluster
 from pipeline.pool import Pool, pool_of
-from pipeline.proxies import Study, prepare
+from pipeline.proxies import ablation, ablation_result
+from pipeline.proxies.ablation import Variant
+from pipeline.proxies.study import Study, prepare
 from pipeline.recipe import Recipe, load
 from pipeline.run import run_steps
-from tests.pipeline.ablation_sources import GARBAGE, NO_REFERENCE, PAGES, STEPS, recipe
+from tests.pipeline.proxies.ablation_sources import GARBAGE, NO_REFERENCE, PAGES, STEPS, recipe
 
 __all__ = ["recipe"]
 

@@ -19,11 +19,11 @@ from mixtures.proposals import Proposal
 from pipeline import trials
 from pipeline.cluster import Cluster, Needs
 from pipeline.pool import Pool, pool_of, unique_tokens
-from pipeline.proxies_recipe import Proxies, same_mixture
+from pipeline.proxies.recipe import Proxies, same_mixture
+from pipeline.proxies.targets import targets_step
 from pipeline.recipe import Recipe
 from pipeline.run import run_steps
 from pipeline.steps import Progress, Step
-from pipeline.targets import targets_step
 from pipeline.trials import Measure, Planned
 from trainer.config import Training
 

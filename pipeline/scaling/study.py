@@ -23,8 +23,8 @@ from pipeline.plots import power, short
 from pipeline.pool import Pool, pool_of, unique_tokens
 from pipeline.recipe import Recipe
 from pipeline.run import run_steps
-from pipeline.scaling_recipe import Scaling
-from pipeline.scaling_schema import Allocated
+from pipeline.scaling.recipe import Scaling
+from pipeline.scaling.schema import Allocated
 from pipeline.steps import Counts, Progress, Step, Task
 from pipeline.trials import Planned
 

@@ -14,9 +14,12 @@ import yaml
 from corpus import storage
 from mixtures.proposals import RANDOM, Proposal
 from mixtures.targets import TextTarget
-from pipeline import proxies_analysis, proxies_report, proxies_schema, trials
-from pipeline.proxies import Study
-from pipeline.proxies_recipe import WEIGHTED
+from pipeline import trials
+from pipeline.proxies import analysis as proxies_analysis
+from pipeline.proxies import report as proxies_report
+from pipeline.proxies import schema as proxies_schema
+from pipeline.proxies.recipe import WEIGHTED
+from pipeline.proxies.study import Study
 from pipeline.trials import Planned
 
 FOLDER, TRIALS, RESULT, MIXTURE, ABLATIONS = "proxies", "trials.jsonl", "result.json", "mixture.yaml", "ablations.json"

@@ -13,8 +13,8 @@ from mixtures import plan
 
 pytest.importorskip("torch", reason="needs the extra crawlmill[train]")
 
-from pipeline.ablate_command import ablate
-from tests.pipeline.ablation_sources import GARBAGE, NO_REFERENCE, PAGES, STEPS, VALIDATION, recipe
+from pipeline.proxies.ablate_command import ablate
+from tests.pipeline.proxies.ablation_sources import GARBAGE, NO_REFERENCE, PAGES, STEPS, VALIDATION, recipe
 
 __all__ = ["recipe"]
 

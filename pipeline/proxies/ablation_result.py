@@ -11,10 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 from mixtures.verdict import Comparison, Losses, NoIntervalError, compare
-from pipeline import ablation
-from pipeline.ablation import RECIPE, Variant
-from pipeline.proxies import Study
-from pipeline.proxies_schema import Ablation
+from pipeline.proxies import ablation
+from pipeline.proxies.ablation import RECIPE, Variant
+from pipeline.proxies.schema import Ablation
+from pipeline.proxies.study import Study
 
 Line = Mapping[str, Any]
 NO_TARGETS = (

@@ -14,10 +14,10 @@ from mixtures.allocation import optimum
 from mixtures.repetition import effective
 from mixtures.scaling_law import ScalingLaw
 from pipeline.plots import power
-from pipeline.scaling_analysis import analyse
-from pipeline.scaling_report import render
-from pipeline.scaling_schema import Point, Result
-from pipeline.scaling_tables import found
+from pipeline.scaling.analysis import analyse
+from pipeline.scaling.report import render
+from pipeline.scaling.schema import Point, Result
+from pipeline.scaling.tables import found
 
 TRUTH = ScalingLaw(1.7, 60.0, 0.35, 200.0, 0.30)
 SIZES = (100_000, 140_000, 200_000, 280_000, 400_000, 560_000, 800_000)

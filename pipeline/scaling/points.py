@@ -12,7 +12,7 @@ import math
 from corpus import storage
 from corpus.strict import RecipeError
 from mixtures.scaling_law import FLOPS
-from pipeline.scaling_schema import Point
+from pipeline.scaling.schema import Point
 
 NEEDED = ("parameters", "tokens", "loss")
 

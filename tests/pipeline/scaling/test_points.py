@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from corpus.strict import RecipeError
-from pipeline.scaling_points import read_points
+from pipeline.scaling.points import read_points
 
 
 def file(folder: Path, text: str) -> str:

@@ -25,7 +25,7 @@ from mixtures import plan
 from mixtures.token_shards import TokenShards
 from pipeline import configuration, steps
 from pipeline.pool import Pool, pool_of
-from pipeline.proxies import Study
+from pipeline.proxies.study import Study
 from pipeline.recipe import Recipe, Source
 from pipeline.trials import Planned
 

@@ -11,13 +11,13 @@ import click
 from rich.console import Console
 
 from corpus import storage
-from pipeline import ablation, ablation_result
 from pipeline import console as terminal
-from pipeline.ablation import Variant
 from pipeline.console import StepLines
-from pipeline.proxies import Study
-from pipeline.proxies_command import Session, session, shared_options
-from pipeline.proxies_result import ABLATIONS, FOLDER, show_ablations
+from pipeline.proxies import ablation, ablation_result
+from pipeline.proxies.ablation import Variant
+from pipeline.proxies.command import Session, session, shared_options
+from pipeline.proxies.result import ABLATIONS, FOLDER, show_ablations
+from pipeline.proxies.study import Study
 from pipeline.recipe import load
 from pipeline.run import run_steps
 

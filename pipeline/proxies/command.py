@@ -14,11 +14,15 @@ from typing import Any
 import click
 from rich.console import Console
 
-from pipeline import proxies, proxies_analysis, proxies_result, proxies_tables, trials
+from pipeline import trials
 from pipeline.cluster import Cluster
 from pipeline.console import StepLines
-from pipeline.proxies import Study
-from pipeline.proxies_result import Found
+from pipeline.proxies import analysis as proxies_analysis
+from pipeline.proxies import result as proxies_result
+from pipeline.proxies import study as proxies
+from pipeline.proxies import tables as proxies_tables
+from pipeline.proxies.result import Found
+from pipeline.proxies.study import Study
 from pipeline.study_options import at_work, study_options
 from pipeline.train_command import need_torch
 from pipeline.trials import Planned

@@ -17,9 +17,9 @@ from mixtures import choice, law, verdict
 from mixtures.proposals import RANDOM, Proposal
 from mixtures.second_opinion import second_opinion
 from pipeline.plots import short
-from pipeline.proxies import Study
-from pipeline.proxies_recipe import WEIGHTED
-from pipeline.proxies_schema import BEST
+from pipeline.proxies.recipe import WEIGHTED
+from pipeline.proxies.schema import BEST
+from pipeline.proxies.study import Study
 
 DRAWS = 200
 # Fewer rows than this are no sample of a source.

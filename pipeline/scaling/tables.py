@@ -5,11 +5,11 @@ from collections.abc import Callable
 from rich.table import Table
 
 from pipeline import console as terminal
-from pipeline import scaling
 from pipeline.plots import power, short
-from pipeline.scaling import Study
-from pipeline.scaling_report import interval
-from pipeline.scaling_schema import OpenRange, Range, Result
+from pipeline.scaling import study as scaling
+from pipeline.scaling.report import interval
+from pipeline.scaling.schema import OpenRange, Range, Result
+from pipeline.scaling.study import Study
 
 
 def planned(study: Study) -> Table:

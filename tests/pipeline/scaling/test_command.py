@@ -15,9 +15,9 @@ from corpus.strict import RecipeError
 from mixtures.repetition import effective
 from mixtures.scaling_law import Points, ScalingLaw
 from mixtures.scaling_plan import Family, PlannedRun
-from pipeline import scaling
 from pipeline.cli import main
-from pipeline.scaling_command import scaling_group
+from pipeline.scaling import study as scaling
+from pipeline.scaling.command import scaling_group
 
 RECIPE = """
 name: sizes
@@ -56,8 +56,8 @@ def made_up(points: Points, law: ScalingLaw, draws: int, seed: int) -> list[Scal
 @pytest.fixture(scope="module", autouse=True)
 def small_sizes() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.scaling.scaling_plan.plan", small_plan)
-        patch.setattr("pipeline.scaling_analysis.scaling_law.bootstrap", made_up)
+        patch.setattr("pipeline.scaling.study.scaling_plan.plan", small_plan)
+        patch.setattr("pipeline.scaling.analysis.scaling_law.bootstrap", made_up)
         yield
 
 
@@ -164,7 +164,7 @@ def test_a_budget_that_is_too_small_is_refused_with_its_key(
     def too_few(*_: Any) -> list[PlannedRun]:
         raise ValueError("1 FLOPs are too few for a law")
 
-    monkeypatch.setattr("pipeline.scaling.scaling_plan.plan", too_few)
+    monkeypatch.setattr("pipeline.scaling.study.scaling_plan.plan", too_few)
     with pytest.raises(RecipeError, match=r"scaling\.flops: 1 FLOPs are too few"):
         go("plan", recipe, "--workers", "0", "--out", str(done))
 

@@ -18,13 +18,16 @@ from rich.console import Console
 from corpus import storage
 from corpus.strict import RecipeError
 from pipeline import console as terminal
-from pipeline import scaling, scaling_report, scaling_tables, trials
+from pipeline import trials
 from pipeline.cluster import Cluster
 from pipeline.console import StepLines
-from pipeline.scaling import Study
-from pipeline.scaling_analysis import analyse
-from pipeline.scaling_points import read_points
-from pipeline.scaling_schema import Point, Result
+from pipeline.scaling import report as scaling_report
+from pipeline.scaling import study as scaling
+from pipeline.scaling import tables as scaling_tables
+from pipeline.scaling.analysis import analyse
+from pipeline.scaling.points import read_points
+from pipeline.scaling.schema import Point, Result
+from pipeline.scaling.study import Study
 from pipeline.study_options import at_work, study_options
 from pipeline.train_command import need_torch
 from pipeline.trials_table import TrialsTable

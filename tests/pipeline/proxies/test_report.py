@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.proxies_report import render, wilson
-from pipeline.proxies_schema import Result, Trial
+from pipeline.proxies.report import render, wilson
+from pipeline.proxies.schema import Result, Trial
 
 SOURCES = ["web", "wikipedia", "books", "arxiv", "stackexchange", "github"]
 NATURAL = dict(zip(SOURCES, [0.117, 0.443, 0.131, 0.057, 0.038, 0.214], strict=True))

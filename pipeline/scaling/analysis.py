@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 from mixtures import allocation, isoflop, scaling_law
 from mixtures.scaling_law import Points, ScalingLaw
 from pipeline.plots import power, short
-from pipeline.scaling_report import interval
-from pipeline.scaling_schema import Allocated, Exponents, IsoFlop, Point, Result, Unseen
+from pipeline.scaling.report import interval
+from pipeline.scaling.schema import Allocated, Exponents, IsoFlop, Point, Result, Unseen
 
 # Beyond so many times the largest run a law is a guess (a rule of thumb, and the runs' own held-out error says more).
 FAR = 10.0

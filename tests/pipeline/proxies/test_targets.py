@@ -18,8 +18,8 @@ from mixtures.targets import Target
 from mixtures.token_shards import TokenShards
 from pipeline import steps, tokenize
 from pipeline.cluster import Cluster
+from pipeline.proxies.targets import targets_step
 from pipeline.steps import Step
-from pipeline.targets import targets_step
 from tests.conftest import prose
 
 EOS = "<|endoftext|>"

@@ -9,9 +9,11 @@ import pytest
 
 from corpus.strict import RecipeError
 from mixtures.token_shards import TokenShards
-from pipeline import proxies, proxies_analysis, steps, trials
+from pipeline import steps, trials
 from pipeline.cluster import Cluster
-from pipeline.proxies import Study
+from pipeline.proxies import analysis as proxies_analysis
+from pipeline.proxies import study as proxies
+from pipeline.proxies.study import Study
 from pipeline.recipe import load
 from tests.pipeline.conftest import SOURCES
 

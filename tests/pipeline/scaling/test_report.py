@@ -11,8 +11,8 @@ from mixtures.allocation import HeldOut, allocate, parameter_intervals
 from mixtures.isoflop import agreement, isoflops
 from mixtures.repetition import effective
 from mixtures.scaling_law import Points, ScalingLaw
-from pipeline.scaling_report import render
-from pipeline.scaling_schema import Point, Result
+from pipeline.scaling.report import render
+from pipeline.scaling.schema import Point, Result
 
 TRUTH = ScalingLaw(1.69, 406.4, 0.34, 410.7, 0.28)
 UNIQUE = 400_000_000

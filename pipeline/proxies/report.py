@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.plots import Axis, Series, chart, percent, span
-from pipeline.proxies_schema import BEST, Ablation, Answered, Chosen, Compared, Result, Trial, Validated
+from pipeline.proxies.schema import BEST, Ablation, Answered, Chosen, Compared, Result, Trial, Validated
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("pipeline", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -25,7 +25,7 @@ Z95 = 1.959964
 def render(result: Result) -> str:
     """The page for a result: the same result, the same bytes."""
     trials = sorted(result["trials"], key=lambda trial: (trial["objective"] is None, trial["objective"] or 0.0))
-    return ENVIRONMENT.get_template("proxies_report.html.j2").render(
+    return ENVIRONMENT.get_template("proxies/report.html.j2").render(
         title="Mixture by proxy runs",
         result=result,
         verdict=_verdict(result),

@@ -7,8 +7,8 @@ from rich.table import Table
 
 from mixtures.proposals import Proposal
 from pipeline import console as terminal
-from pipeline.proxies import Study
-from pipeline.proxies_result import Found
+from pipeline.proxies.result import Found
+from pipeline.proxies.study import Study
 
 # The best and the worst of the trials; the report has all.
 SHOWN = 8

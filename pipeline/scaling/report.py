@@ -16,8 +16,8 @@ from mixtures.isoflop import LEAST_SIZES
 from mixtures.repetition import effective
 from mixtures.scaling_law import ScalingLaw
 from pipeline.plots import Axis, Series, chart, power, short
-from pipeline.proxies_report import ENVIRONMENT
-from pipeline.scaling_schema import IsoFlop, Law, OpenRange, Point, Range, Result, Unanswered
+from pipeline.proxies.report import ENVIRONMENT
+from pipeline.scaling.schema import IsoFlop, Law, OpenRange, Point, Range, Result, Unanswered
 
 # A curve of a plot has this many points.
 STEPS = 40
@@ -29,7 +29,7 @@ def render(result: Result) -> str:
     points = sorted(result["points"], key=lambda point: (point["parameters"], point["tokens"], point["run"]))
     rows: list[dict[str, Any]] = [{**point, **_predicted(point, law)} for point in points]
     seen = [row for row in rows if row["loss"] is not None]
-    return ENVIRONMENT.get_template("scaling_report.html.j2").render(
+    return ENVIRONMENT.get_template("scaling/report.html.j2").render(
         title="Scaling law",
         result=result,
         verdict=_verdict(result),

@@ -146,7 +146,7 @@ def test_trials_that_blow_up_are_no_data_and_what_was_paid_for_is_kept(recipe: P
 def test_a_run_that_is_killed_goes_on_and_gives_the_same_lines(recipe: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline.cli", "proxies", "run", str(recipe), "--workers", "0", "--out"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     running = subprocess.Popen([*command, str(killed)], env=environment, stdout=subprocess.DEVNULL)
     while running.poll() is None and len(list((killed / "steps").glob("trial-*/step.json"))) < 2:
         time.sleep(0.05)

@@ -1,0 +1,1 @@
+"""`crawlmill proxies`: mixtures proven by many small training runs."""

@@ -1,0 +1,1 @@
+"""`crawlmill scaling`: how large a model should be, by a law fitted to small runs."""
