@@ -80,13 +80,13 @@ def _longest(letters: list[_Letter], start: int, trie: Trie) -> tuple[int, int]:
     while at < len(letters):
         letter = letters[at]
         at += 1
-        if letter.flags & SPACE:
-            while at < len(letters) and letters[at].flags & SPACE:
-                at += 1
         point = BLANK if letter.flags & SPACE else letter.folded
         node = trie.steps.get(node << _POINT_BITS | point, 0)
         if not node:
             break
+        # Not before it is known that the phrase goes on: a page of nothing but new lines would take hours.
+        while letter.flags & SPACE and at < len(letters) and letters[at].flags & SPACE:
+            at += 1
         kind = _kind(kind, letter.flags)
         if node in trie.ends and _may_end(letters, at, kind):
             best, best_kind = at, kind

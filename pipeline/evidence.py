@@ -2,7 +2,8 @@
 
 In come a document's row of the read step and the reason; out comes an excerpt of the text that the rule looked at, the
 places in it that made the rule fail, and a line of words. What stays true: the passage is found in that text and no
-other. Where a family rewrites texts, what the rules before it saw is read and extracted once more from the input.
+other, or it is said that it could not be. Where a family rewrites texts, what the rules before it saw is read and
+extracted once more from the input.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,9 @@ from sources import jsonl, warc
 from sources.extract import extract
 
 # Characters of a text that are shown, and of those in which the passage is looked for.
-SHOWN, SEARCHED = 500, 100_000
-GONE = "the input is not there any more, so this is the text as later rules left it"
+SHOWN, SEARCHED = 500, 30_000
+GONE = "the input cannot be read as it was, so this is the text as later rules left it"
+LINES_FIRST = "repeated lines went first, so this is the text as all that takes lines out left it"
 GONE_LISTS = "what a rule before it goes by is not there any more, so this is the text as later rules left it"
 
 
@@ -40,7 +42,7 @@ def original(source: Mapping[str, Any], file: str, offset: int, url: str) -> str
         if source["kind"] == "warc":
             page = warc.read_again(file, offset, url)
         else:
-            page = jsonl.read_again(file, offset, source["text_field"])
+            page = jsonl.read_again(file, offset, url, source["text_field"])
     except OSError:
         return None
     if page is None:
@@ -51,7 +53,9 @@ def original(source: Mapping[str, Any], file: str, offset: int, url: str) -> str
 def explain(
     source: Mapping[str, Any], families: Sequence[Family], file: str, row: Mapping[str, Any], reason: str
 ) -> Shown:
-    """The passage for `reason` in the document of `row`: url, language, offset, text, and scores where it has any."""
+    """The passage for `reason` in the document of `row`: url, language, offset, text, the signals, and scores where it
+    has any.
+    """
     found = rule_of(families, reason)
     if found is None:
         # What is surely in another language was not extracted, and has no text.
@@ -64,7 +68,10 @@ def explain(
         text, notes = text[:SEARCHED], [*notes, f"of its first {SEARCHED:,} characters"]
     there = passages(families[number], rule, text, row["language"], row["url"])
     shown, marks = excerpt(text, there.spans, SHOWN)
-    return Shown(shown, marks, "; ".join(filter(None, (there.note, *notes))))
+    column = families[number].column(rule.signal)
+    # What has no place in a text, such as a classifier's score, has its number.
+    note = there.note if there.note or there.spans else f"{column} {row[column]:.4g}"
+    return Shown(shown, marks, "; ".join(filter(None, (note, *notes))))
 
 
 def _number(row: Mapping[str, Any], reason: str) -> str:
@@ -90,6 +97,10 @@ def _seen(
     """The text that family `number` measured, and what is to be said of it."""
     if not any(family.rewrites for family in families[number:]):
         return row["text"], ""
+    lines = source["dedup"]["lines"]
+    if lines and lines["first"]:
+        # What is repeated is known of the whole source, and a text without it was never written.
+        return row["text"], LINES_FIRST
     text = original(source, file, row["offset"], row["url"])
     if text is None:
         return row["text"], GONE

@@ -1,12 +1,16 @@
 """JSON lines with one document each, plain or compressed by the file's ending (.gz, .zst, .bz2, .xz)."""
 
+import contextlib
+import io
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 import fsspec
+import pyarrow as pa
 
+from corpus.storage import open_read
 from sources.pages import Dropped, Found, Page, Unreadable
 
 
@@ -17,7 +21,7 @@ def read_jsonl(path: str, text_field: str) -> Iterator[Found]:
     whose compression breaks off is `Unreadable` from there on.
     """
     offset = 0
-    with fsspec.open(path, "rb", compression="infer") as file:
+    with _opened(path) as file:
         lines = iter(file)
         while True:
             try:
@@ -33,12 +37,52 @@ def read_jsonl(path: str, text_field: str) -> Iterator[Found]:
             offset += len(line)
 
 
-def read_again(path: str, offset: int, text_field: str) -> Page | None:
-    """The page whose line starts at that byte of the uncompressed file; None where there is none."""
-    with fsspec.open(path, "rb", compression="infer") as file:
-        file.seek(offset)
-        found = _document(path, offset, file.readline(), text_field)
-    return found if isinstance(found, Page) else None
+def read_again(path: str, offset: int, url: str, text_field: str) -> Page | None:
+    """The page of that URL whose line starts at that byte of the uncompressed file; None where it cannot be read."""
+    with _opened(path) as file:
+        try:
+            _pass_over(file, offset)
+            line = file.readline()
+        # As above: each codec has its own errors. The buffer may meet damage that lies behind the line.
+        except Exception:
+            return None
+    found = _document(path, offset, line, text_field)
+    return found if isinstance(found, Page) and found.url == url else None
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[IO[bytes]]:
+    """The file, decompressed by its ending."""
+    if not path.endswith(".zst"):
+        with fsspec.open(path, "rb", compression="infer") as file:
+            yield file
+        return
+    # fsspec knows zstd only where a package for it is there, and that one ends without a word where a file is cut.
+    with open_read(path) as raw, pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
+        yield io.BufferedReader(_Stream(stream))
+
+
+class _Stream(io.RawIOBase):
+    """A stream of Arrow's, for Python's own readers."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _pass_over(file: IO[bytes], size: int) -> None:
+    if file.seekable():
+        file.seek(size)
+        return
+    while size and (data := file.read(min(size, 1 << 20))):
+        size -= len(data)
 
 
 def _document(path: str, offset: int, line: bytes, text_field: str) -> Found:

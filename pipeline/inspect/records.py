@@ -5,7 +5,7 @@ only row groups with a document that is asked for are read, and a bound is the o
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from corpus import storage
 from corpus.documents import DOCUMENT
 from filters import rules
 from filters.family import Family, Rule
+from filters.keep import BUCKETS, Bucket
 from pipeline.evidence import rule_of
 from pipeline.finished import Part, Run, take
 from pipeline.inspect.duplicates import COLUMNS as VERDICT
@@ -132,7 +133,18 @@ class Records:
             return self.measured(record, families[found[0]], found[1])
         for by in self.qualities(record.part.source):
             if reason in reasons_of(by):
-                return self.score(record, by)
+                return _missed(self.score(record, by), self.keep(record, by)["buckets"], self.cuts(record, by), reason)
         if reason == "language_uncertain":
             return Measured("language_score", record.row["language_score"], "min", source["language"]["min_score"])
         return None
+
+
+def _missed(score: Measured, kept: Sequence[Bucket] | None, cuts: Sequence[float], reason: str) -> Measured:
+    """The score with the bound that it missed: of buckets, where the nearest one that is kept ends or begins."""
+    if kept is None or not cuts:
+        return score
+    own = next(number for number, bucket in enumerate(BUCKETS) if reason.endswith(f"_{bucket}"))
+    places = sorted(map(BUCKETS.index, kept))
+    if better := [place for place in places if place < own]:
+        return replace(score, bound=cuts[better[-1]])
+    return replace(score, side="min" if score.side == "max" else "max", bound=cuts[places[0] - 1])

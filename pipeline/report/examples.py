@@ -1,8 +1,9 @@
 """The examples step: documents for each drop reason with the passage that caused it, the largest hosts and clusters.
 
-In come what the statistics step left of every input file, the read steps of all sources, because a duplicate may repeat
-any source's document, and the input itself. Out come `examples.json`, a list for each reason, and in the counts `hosts`
-and `clusters`. What stays true: texts are shortened and never changed, so whoever shows them has to escape them.
+In come what the statistics step left of every input file, the read and documents steps of all sources, because a
+duplicate may repeat any source's document, and the input itself. Out come `examples.json`, a list for each reason, and
+in the counts `hosts` and `clusters`. What stays true: texts are shortened and never changed, so whoever shows them has
+to escape them.
 """
 
 from collections import defaultdict
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from corpus import shards, storage
 from dedup import preference
@@ -118,7 +120,10 @@ def _clusters(task: Task) -> dict[str, Any]:
     """How many documents are repeated by 1, 2 to 3, 4 to 7 and so on others that were removed, by the lower end; and
     those that most repeat.
     """
-    copies = _parts(task, "copies").group_by("duplicate_of").aggregate([("copies", "sum")])
+    copies = _parts(task, "copies")
+    last = pa.array(_last_repeated(task, copies["duplicate_of"].to_numpy()))
+    copies = pa.table({"duplicate_of": last, "copies": copies["copies"]})
+    copies = copies.group_by("duplicate_of").aggregate([("copies", "sum")])
     counted = pc.value_counts(powers(copies["copies_sum"].to_numpy())).to_pylist()
     sizes = sorted([row["values"], row["counts"]] for row in counted)
     most = copies.sort_by([("copies_sum", "descending"), ("duplicate_of", "ascending")]).slice(0, CLUSTERS).to_pylist()
@@ -128,3 +133,30 @@ def _clusters(task: Task) -> dict[str, Any]:
         for row in most
     ]
     return {"sizes": sizes, "largest": largest}
+
+
+def _last_repeated(task: Task, ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """For each document the one that it repeats in the end: what repeats a text may itself be a near-duplicate."""
+    found = ids
+    while len(links := _links(task, np.unique(found))):
+        place = np.minimum(np.searchsorted(links[:, 0], found), len(links) - 1)
+        found = np.where(links[place, 0] == found, links[place, 1], found)
+    return found
+
+
+def _links(task: Task, ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Rows of id and what that repeats, of those among `ids` (ascending) that were removed as duplicates."""
+    links = [np.empty((0, 2), np.uint64)]
+    for source in task.params["sources"]:
+        first = source["first_shard"]
+        for number in range(source["parts"]):
+            start, end = np.searchsorted(
+                ids, np.array([first + number, first + number + 1], np.uint64) << np.uint64(32)
+            )
+            if start < end:
+                path = storage.join(task.inputs[f"{source['name']}.documents"], f"verdicts-{number:05d}.parquet")
+                table = take(path, (ids[start:end] & np.uint64(0xFFFFFFFF)).astype(np.int64), ["id", "duplicate_of"])
+                table = table.filter(pc.is_valid(table["duplicate_of"]))
+                links.append(np.column_stack([table[name].to_numpy() for name in ("id", "duplicate_of")]))
+    found = np.concatenate(links)
+    return found[np.argsort(found[:, 0])]

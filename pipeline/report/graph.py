@@ -18,7 +18,8 @@ from pipeline.steps import Step
 def report_steps(recipe: Recipe, chains: Mapping[str, Chain], documents: Mapping[str, Step]) -> list[Step]:
     """SOURCE.statistics and SOURCE.examples of every source."""
     everywhere = [{"name": name, "first_shard": first, "parts": parts} for name, (_, first, parts) in chains.items()]
-    reads = {f"{name}.read": chain["read"] for name, (chain, _, _) in chains.items()}
+    everything = {f"{name}.read": chain["read"] for name, (chain, _, _) in chains.items()}
+    everything |= {f"{name}.documents": step for name, step in documents.items()}
     found = []
     for name, (chain, first, parts) in chains.items():
         source = recipe.sources[name]
@@ -34,7 +35,7 @@ def report_steps(recipe: Recipe, chains: Mapping[str, Chain], documents: Mapping
             "first_shard": first,
             "sources": everywhere,
         }
-        found += [counted, Step(f"{name}.examples", examples.gather, params, {"statistics": counted, **reads})]
+        found += [counted, Step(f"{name}.examples", examples.gather, params, {"statistics": counted, **everything})]
     return found
 
 

@@ -28,7 +28,7 @@ EACH = 10
 KEPT = "kept"
 # Of one input file; a crawl's file has some ten thousand.
 HOSTS = 500
-_HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)"
+_HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>\[[^\]/?#]*\]|[^/?#:]+)"
 
 
 def count(task: Task) -> Counts:

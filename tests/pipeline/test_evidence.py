@@ -13,7 +13,7 @@ from pipeline import evidence
 from sources.jsonl import read_jsonl
 
 TEXT = "A first line of prose, with an end.\n# # # menu\nA last line of prose, with an end.\n"
-SOURCE = {"kind": "jsonl", "text_field": "text"}
+SOURCE: dict[str, Any] = {"kind": "jsonl", "text_field": "text", "dedup": {"lines": None}}
 
 
 @pytest.fixture
@@ -27,8 +27,9 @@ def file(tmp_path: Path) -> str:
 def row(file: str, spec: list[Any]) -> dict[str, Any]:
     """As the read step would have it."""
     page = list(read_jsonl(file, "text"))[1]
-    _, texts = rules.measure(Texts.of([TEXT], ["en"], ["two"]), rules.resolve(spec))
-    return {"url": "two", "language": "en", "language_score": 0.98, "offset": page.offset, "text": texts.to_list()[0]}
+    signals, texts = rules.measure(Texts.of([TEXT], ["en"], ["two"]), rules.resolve(spec))
+    known = {"url": "two", "language": "en", "language_score": 0.98, "offset": page.offset, "text": texts.to_list()[0]}
+    return {**known, **{name: values[0] for name, values in signals.items()}}
 
 
 def marked(shown: evidence.Shown) -> list[str]:
@@ -51,6 +52,14 @@ def test_where_the_input_is_gone_that_is_said(file: str) -> None:
     shown = evidence.explain(SOURCE, rules.resolve(spec), file, document, "gopher_too_many_hashes")
     assert (marked(shown), shown.text) == ([], document["text"])
     assert shown.note.endswith(evidence.GONE)
+
+
+def test_where_repeated_lines_went_first_the_input_is_not_what_the_rule_saw(file: str) -> None:
+    spec = ["gopher_quality", "c4"]
+    document = {**row(file, spec), "text": "A last line of prose, with an end."}
+    source = {**SOURCE, "dedup": {"lines": {"unit": "line", "first": True}}}
+    shown = evidence.explain(source, rules.resolve(spec), file, document, "gopher_too_few_words")
+    assert (shown.text, shown.note) == (document["text"], f"8 words; {evidence.LINES_FIRST}")
 
 
 def test_a_family_behind_one_that_rewrites_has_what_that_left(file: str) -> None:

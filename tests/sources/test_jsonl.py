@@ -1,17 +1,29 @@
+import bz2
 import gzip
+import hashlib
 import json
+import lzma
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from sources.jsonl import read_again, read_jsonl
 from sources.pages import Dropped, Page, Unreadable
 
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": lambda data: pa.Codec("zstd").compress(data, asbytes=True),
+}
+
 
 def write(path: Path, *lines: bytes) -> str:
     data = b"\n".join(lines) + b"\n"
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    path.write_bytes(COMPRESS.get(path.suffix, bytes)(data))
     return str(path)
 
 
@@ -43,12 +55,26 @@ def test_every_line_is_a_page_a_reason_or_damage(tmp_path: Path) -> None:
     assert found[-1] == Page(at[8], "", None, "text/plain", "half ? pair")
 
 
-@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz"])
+@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz", "in.jsonl.bz2", "in.jsonl.xz", "in.jsonl.zst"])
 def test_a_page_is_read_again_by_its_offset(name: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, b'{"text": "one"}', b'{"text": "two", "id": 2}', b"{broken")
     pages = [item for item in read_jsonl(path, "text") if isinstance(item, Page)]
-    assert [read_again(path, page.offset, "text") for page in pages] == pages
-    assert read_again(path, pages[-1].offset + 25, "text") is None, "the broken line"
+    assert [read_again(path, page.offset, page.url, "text") for page in pages] == pages
+    assert read_again(path, pages[-1].offset + 25, "", "text") is None, "the broken line"
+    assert read_again(path, pages[0].offset, "2", "text") is None, "another document stands there"
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+def test_what_lies_behind_damage_is_not_read_again(ending: str, tmp_path: Path) -> None:
+    """gzip raises EOFError (which click takes for a person who gives up), others their own errors."""
+    words = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(900)]
+    rows = [json.dumps({"text": word}).encode() for word in words]
+    path = Path(write(tmp_path / f"in.jsonl{ending}", *rows))
+    whole = path.read_bytes()
+    at = 2 * len(whole) // 3
+    for damaged in (whole[:at], whole[:at] + bytes(60) + whole[at + 60 :]):
+        path.write_bytes(damaged)
+        assert read_again(str(path), sum(len(row) + 1 for row in rows[:-1]), "", "text") is None
 
 
 def test_the_texts_field_is_by_choice(tmp_path: Path) -> None:
