@@ -87,6 +87,7 @@ def test_a_second_run_does_nothing(small_recipe: Callable[..., str], tmp_path: P
             "web.verify",
             [
                 *("web.verify", "web.tally", "web.repeated", "web.documents", "web.statistics", "web.examples"),
+                "reference.examples",
                 *("tokenizer", "web.tokenize", "reference.tokenize", "mixture", "tokens"),
             ],
         ),
