@@ -89,11 +89,11 @@ class StepLines:
     def __call__(self, progress: Progress) -> None:
         if progress.done == progress.parts:
             self.live.update("")
-            self.console.print(f"{progress.step:<28} {describe(progress)}", highlight=False)
+            self.console.print(f"{progress.step:<30} {describe(progress)}", highlight=False)
         elif self.console.is_terminal:
             row = Table.grid(padding=(0, 1))
             bar = ProgressBar(total=1, completed=progress.share, width=24, pulse=progress.share == 0)
-            row.add_row(f"{progress.step:<28}", bar, describe(progress))
+            row.add_row(f"{progress.step:<30}", bar, describe(progress))
             so_far = f"step {progress.number} of {progress.of}, {duration(time.monotonic() - self.start)} so far"
             self.live.update(Group(row, Text(so_far, "dim")))
 
