@@ -2,15 +2,19 @@ import copy
 import math
 import re
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from corpus import storage
 from mixtures.allocation import HeldOut, allocate, parameter_intervals
 from mixtures.isoflop import agreement, isoflops
 from mixtures.repetition import effective
 from mixtures.scaling_law import Points, ScalingLaw
+from pipeline.plots import short
+from pipeline.report import studies
 from pipeline.scaling.report import render
 from pipeline.scaling.schema import Point, Result
 
@@ -177,3 +181,15 @@ def test_a_runs_name_is_text_and_never_markup(fitted: Result) -> None:
     page = render(result)
     assert "<script" not in page
     assert "{{ 7 * 7 }}" in page
+
+
+def test_the_report_of_a_run_has_the_law_in_short(fitted: Result, tmp_path: Path) -> None:
+    storage.write_json(str(tmp_path / "scaling/law.json"), fitted)
+    [study] = studies.of_run(str(tmp_path))
+    assert study.page == "scaling/report.html"
+    assert study.words == "A law is fitted to 36 of 37 points."
+    assert study.columns[-1] == f"loss, {fitted['unit']}"
+    for row, allocated in zip(study.rows, fitted["allocations"], strict=True):
+        low, high = row[2].split(" to ")
+        assert (low, row[1], high) == tuple(short(allocated["parameters"][end]) for end in ("low", "value", "high"))
+        assert row[-1] == f"{allocated['loss']['value']:.4f}"
