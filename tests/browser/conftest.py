@@ -21,9 +21,11 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """One chromium for all tests of a process."""
+    """A chromium for the tests of a file, and no longer: playwright has an event loop run in this thread for as long as
+    it is there, and whatever else the process tests may want to start its own.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("needs a browser: apt-get install chromium")
