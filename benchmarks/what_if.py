@@ -33,8 +33,9 @@ from pipeline.recipe import Recipe
 from pipeline.run import run as run_recipe
 from pipeline.source_graph import files_of, source_steps
 from pipeline.summary import of_finished
+from pipeline.verdicts import KEPT
 from pipeline.what_if.recipe import changed
-from pipeline.what_if.result import KEPT, STANDS, what_if
+from pipeline.what_if.result import STANDS, what_if
 
 DOCUMENTS, PART = 1_000_000, 100_000
 # A process says it of itself: who starts it would be told the larger of its memory and their own.

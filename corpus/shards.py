@@ -1,4 +1,4 @@
-"""Parquet shards: `part-NNNNN.parquet` in a folder, zstd, whole or not there."""
+"""Parquet shards: `part-NNNNN.parquet` or of another kind in a folder, zstd, whole or not there."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ _FEW_VALUES = ["source", "language", "dropped", "reason"]
 OPTIONS: dict[str, Any] = {"compression": "zstd", "use_dictionary": _FEW_VALUES}
 
 
-def part_name(number: int) -> str:
-    return f"part-{number:05d}.parquet"
+def part_name(number: int, kind: str = "part") -> str:
+    return f"{kind}-{number:05d}.parquet"
 
 
 def write(path: str, table: pa.Table) -> None:

@@ -36,15 +36,15 @@ def duplicate_filled_lines(seen: Seen) -> tuple[Iterable[Span], str]:
 
 def bullet_lines(seen: Seen) -> tuple[Iterable[Span], str]:
     lines = [stripped(seen.text, line) for line in seen.any_lines]
-    return _share(seen, [line for line in lines if seen.text.startswith(_BULLETS, *line)], lines)
+    return _share([line for line in lines if seen.text.startswith(_BULLETS, *line)], lines)
 
 
 def ellipsis_lines(seen: Seen) -> tuple[Iterable[Span], str]:
     lines = [stripped(seen.text, line) for line in seen.any_lines]
-    return _share(seen, [line for line in lines if seen.text.endswith(_ELLIPSES, *line)], lines)
+    return _share([line for line in lines if seen.text.endswith(_ELLIPSES, *line)], lines)
 
 
-def _share(seen: Seen, found: list[Span], lines: list[Span]) -> tuple[list[Span], str]:
+def _share(found: list[Span], lines: list[Span]) -> tuple[list[Span], str]:
     return found, f"{len(found):,} of {counted(len(lines), 'line')}"
 
 
@@ -56,7 +56,7 @@ def lines_whose(signal: str, value: int) -> Finder:
         filled, hits = columns["lines"] > 0, columns[signal] == value
         lines = [line for line, is_filled in zip(seen.lines, filled.tolist(), strict=True) if is_filled]
         found = [line for line, hit in zip(lines, hits[filled].tolist(), strict=True) if hit]
-        return _share(seen, found, lines)
+        return _share(found, lines)
 
     return find
 

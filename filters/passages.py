@@ -3,7 +3,7 @@
 In come a family, one of its rules and a text as the family saw it; out come places in the text, and a sentence for what
 has no place ("42 words"). What stays true: every rule of every family has an entry in FINDERS; places are sorted, apart
 and inside the text; whatever the text, there is an answer. A family that needs files is to be one that was resolved
-with them (`rules.resolve`, or `rules.measured` of what a run kept).
+with them (`rules.resolve`, or `rules.as_measured` for what a run kept).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -206,6 +206,11 @@ def reasons(
     return found
 
 
+def fails(failed: NDArray[np.uint64], number: int) -> NDArray[np.bool_]:
+    """Which documents fail the rule of that number, from `Verdicts.failed`."""
+    return np.asarray((failed >> np.uint64(number)) & np.uint64(1) == 1)
+
+
 def rule_names(families: Sequence[Family]) -> list[str]:
     """The names that the numbers in `Verdicts` stand for, in the order in which rules give the reason."""
     return [rule.name for family in families for rule in family.rules]

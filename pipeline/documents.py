@@ -22,7 +22,7 @@ from pipeline import group, repeated
 from pipeline.near_columns import near_columns
 from pipeline.signatures import Signatures
 from pipeline.steps import Counts, Task
-from pipeline.verdicts import SCHEMA, verdicts
+from pipeline.verdicts import SCHEMA, VERDICTS, verdicts
 
 # Texts that are read together; with the copies that are made of them some ten times that is held.
 TEXT_BYTES = 32 << 20
@@ -37,7 +37,7 @@ def write(task: Task) -> Counts:
     with (
         Signatures(task) as signed,
         shards.writer(task.file(".parquet"), DOCUMENT) as documents,
-        shards.writer(storage.join(task.out, f"verdicts-{task.number:05d}.parquet"), SCHEMA) as judged,
+        shards.writer(storage.join(task.out, shards.part_name(task.number, VERDICTS)), SCHEMA) as judged,
     ):
         for found, filtered, left, units in _left(task):
             judged.write_batch(found)

@@ -20,6 +20,7 @@ from corpus.documents import document_id
 from corpus.strict import RecipeError
 from dedup import preference
 from pipeline.summary import documents_folder, step_folder
+from pipeline.verdicts import VERDICTS
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,9 @@ class Run:
                 found |= _documents(self._by_shard[shard], shard, np.array(sorted(rows[shard])), texts)
         return found
 
+    def parts_of(self, source: str) -> list[Part]:
+        return [part for part in self.parts if part.source == source]
+
     def part_of(self, number: int) -> Part | None:
         """The part with the document of that id, if there is such a one."""
         part = self._by_shard.get(number >> 32)
@@ -127,7 +131,7 @@ def _parts(root: str, source: str, summary: Mapping[str, Any]) -> list[Part]:
             read["file"],
             storage.join(documents, shards.part_name(number)),
             storage.join(filtered, shards.part_name(number)),
-            storage.join(verdicts, f"verdicts-{number:05d}.parquet"),
+            storage.join(verdicts, shards.part_name(number, VERDICTS)),
         )
         for number, read in enumerate(summary["sources"][source]["files"])
     ]

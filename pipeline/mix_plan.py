@@ -15,14 +15,14 @@ from pydantic import model_validator
 from rich.console import Console
 from rich.progress import Progress
 
-from corpus import shards, storage
+from corpus import shards
 from corpus.strict import RecipeError, Strict
 from mixtures import plan
 from mixtures.mixture import Mixture
 from pipeline import configuration, mix, steps
 from pipeline import console as terminal
 from pipeline.graph import steps_of
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, of_run
 from pipeline.steps import Step
 
 # English web text has about this many with vocabularies of some 100,000.
@@ -74,7 +74,7 @@ def plan_mixture(run_folder: str, overrides: tuple[str, ...], bytes_per_token: f
     The run need not have come further than its documents: tokens are then estimated from their bytes. Its recipe's
     paths are relative to where it was started, so this has to be started there, too.
     """
-    recipe = _recipe_of(run_folder)
+    recipe = of_run(run_folder)
     mixture = _mixture_of(recipe, run_folder, overrides)
     with terminal.bar(Console(stderr=True), "parts", transient=True) as progress:
         unique = _unique(run_folder, recipe, mixture, bytes_per_token, progress)
@@ -103,13 +103,6 @@ def _show(rows: Mapping[str, Any]) -> None:
     for source, row in rows.items():
         if row["estimated_by"]:
             screen.print(f"{source}: unique tokens are estimated by {row['estimated_by']}", highlight=False)
-
-
-def _recipe_of(run_folder: str) -> Recipe:
-    path = storage.join(run_folder, "recipe.yaml")
-    if not storage.exists(path):
-        raise RecipeError(f"{path} is not there: {run_folder} is not the folder of a run")
-    return configuration.checked(configuration.parse_yaml(storage.read_bytes(path).decode(), path), Recipe, (), path)
 
 
 def _mixture_of(recipe: Recipe, run_folder: str, overrides: tuple[str, ...]) -> Mixture:

@@ -8,10 +8,12 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from corpus.strict import Count, Paths, Strict, as_list
+from corpus import storage
+from corpus.strict import Count, Paths, RecipeError, Strict, as_list
 from mixtures.mixture import Mixture
 from pipeline import configuration
 from pipeline.dedup_recipe import Dedup, DedupOverSources, check_across
@@ -30,6 +32,11 @@ class Source(Strict):
     perplexity: Perplexity | None = None
     reference: Reference | None = None
     dedup: Dedup = Dedup()
+
+    @property
+    def wanted_languages(self) -> dict[str, Any] | None:
+        """What the filter is told of languages; None where none is asked for."""
+        return self.language.model_dump(include={"keep", "min_score"}) if self.language else None
 
 
 class WarcSource(Source):
@@ -110,6 +117,9 @@ class Recipe(Strict):
         check_across(self.dedup, {name: source.dedup for name, source in self.sources.items()})
         return self
 
+    def yaml(self) -> bytes:
+        return yaml.safe_dump(self.model_dump(), sort_keys=False).encode()
+
     def hash(self) -> str:
         """Names the recipe in manifests: sha256 over its canonical JSON with defaults filled in.
 
@@ -118,6 +128,14 @@ class Recipe(Strict):
         """
         data = self.model_dump(exclude={"proxy": True, "proxies": True, "scaling": True, "tokens": {"also"}})
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def of_run(root: str) -> Recipe:
+    """The recipe of the run in folder `root`, as it was run. Raises `RecipeError` where there is none."""
+    path = storage.join(root, "recipe.yaml")
+    if not storage.exists(path):
+        raise RecipeError(f"{path} is not there: {root} is not the folder of a run")
+    return load(path)
 
 
 def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
 from corpus import storage
 from corpus.lock import alone_in
 from corpus.strict import RecipeError
@@ -59,9 +57,7 @@ def _run(
     show: Callable[[Progress], None],
     say: Callable[[str], None],
 ) -> Result:
-    storage.write_bytes(
-        storage.join(root, "recipe.yaml"), yaml.safe_dump(recipe.model_dump(), sort_keys=False).encode()
-    )
+    storage.write_bytes(storage.join(root, "recipe.yaml"), recipe.yaml())
     todo = run_steps(root, all_steps, cluster, show, say)
     summary = summarise(root, recipe, all_steps)
     storage.write_json(storage.join(root, "summary.json"), summary)

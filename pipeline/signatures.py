@@ -38,7 +38,7 @@ class Signatures:
 
     def __enter__(self) -> Self:
         if self._near:
-            path = storage.join(self._task.out, f"signatures-{self._task.number:05d}.parquet")
+            path = storage.join(self._task.out, shards.part_name(self._task.number, "signatures"))
             schema = pa.schema([DOCUMENT.field("id"), *near_fields(self._near)])
             self._sketches = self._files.enter_context(shards.writer(path, schema))
         return self

@@ -88,7 +88,7 @@ def _gathered(task: Task, members: Numbers, usable: int) -> Iterator[Gathered]:
     over, near = task.params["group"], task.params["near"]
     part = group.parts(over)[task.part]
     if part.folder is not None:
-        path = storage.join(part.folder, f"signatures-{part.number:05d}.parquet")
+        path = storage.join(part.folder, shards.part_name(part.number, "signatures"))
         for batch in shards.batches(path, ["id", *near_columns(near)], group.ROWS):
             ids = preference.earlier(batch["id"].to_numpy(), part.run)
             here, labels = _of(ids, members)

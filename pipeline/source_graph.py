@@ -68,7 +68,7 @@ def source_steps(
         steps["reference"] = _reference_step(recipe, name, source, source.reference, measured, len(files))
     scores = {str(by): steps[by] for by in quality.QUALITIES if by in steps}
     params = {
-        "language": _wanted(source),
+        "language": source.wanted_languages,
         "rules": source.rules,
         "bounds": [family.bounds for family in families],
         "classifier": trained,
@@ -130,10 +130,6 @@ def _reader(source: Source) -> dict[str, Any]:
     raise AssertionError(source)
 
 
-def _wanted(source: Source) -> dict[str, Any] | None:
-    return source.language.model_dump(include={"keep", "min_score"}) if source.language else None
-
-
 def _language_model(name: str, source: Source) -> dict[str, Any] | None:
     if source.language is None:
         return None
@@ -172,7 +168,7 @@ def _reference_step(
     files = files_of(f"sources.{name}.reference.positives.paths", reference.positives.paths)
     params = {
         "name": name,
-        "language": _wanted(source),
+        "language": source.wanted_languages,
         "seed": recipe.seed,
         "parts": parts,
         "kind": reference.classifier,

@@ -17,11 +17,15 @@ from pipeline.copies import copies_of
 from pipeline.similar import NEAR
 from pipeline.steps import Task
 
+# What their files are called: verdicts-NNNNN.parquet.
+VERDICTS = "verdicts"
 SCHEMA = pa.schema(
     [("id", pa.uint64()), ("reason", pa.string()), ("duplicate_of", pa.uint64()), ("similarity", pa.float64())]
 )
-REASONS = {"url": "url_duplicate", "exact": "exact_duplicate", "jaccard": "near_duplicate"}
+REASONS = {"exact": "exact_duplicate", "url": "url_duplicate", "jaccard": "near_duplicate"}
 REASONS |= {"containment": "contained_duplicate"}
+# What a document is that has no reason.
+KEPT = "kept"
 # Their texts can differ from those they repeat, and are worth a look.
 DIFFERING = ("near_duplicate", "contained_duplicate")
 

@@ -59,22 +59,8 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
         return
     # fsspec knows zstd only where a package for it is there, and that one ends without a word where a file is cut.
     with open_read(path) as raw, pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
-        yield io.BufferedReader(_Stream(stream))
-
-
-class _Stream(io.RawIOBase):
-    """A stream of Arrow's, for Python's own readers."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        # Arrow's streams have no lines.
+        yield io.BufferedReader(stream)
 
 
 def _pass_over(file: IO[bytes], size: int) -> None:

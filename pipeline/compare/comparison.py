@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from pipeline.compare.moves import KEPT, Moves, moves_of
+from pipeline.compare.moves import Moves, moves_of
 from pipeline.finished import Run, manifest
 from pipeline.summary import documents_folder, step_folder
+from pipeline.verdicts import KEPT
 
 Number = int | float
 

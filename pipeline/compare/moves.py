@@ -20,8 +20,9 @@ from corpus import shards
 from corpus.hashing import keyed
 from dedup.exact import url_hashes
 from pipeline.finished import Part, Run, take
+from pipeline.verdicts import KEPT
 
-KEPT, NOT_READ = "kept", "not read"
+NOT_READ = "not read"
 # Moves that are shown with documents, in each direction, and documents of each.
 SHOWN, EACH = 10, 10
 CHARACTERS = 300
@@ -107,15 +108,11 @@ def moves_of(run: Run, other: Run, source: str, seen: Seen) -> Moves:
     return Moves("place" if same else "url", moves, dict(examples), without_url)
 
 
-def _parts(run: Run, source: str) -> list[Part]:
-    return [part for part in run.parts if part.source == source]
-
-
 def _fates(run: Run, source: str, names: Sequence[str], seen: Seen) -> Fates:
     """For each document of a source, in the order of files and rows, the place of its fate among `names`."""
     counted = run.summary["sources"][source]
     found = []
-    for part, file in zip(_parts(run, source), counted["files"], strict=True):
+    for part, file in zip(run.parts_of(source), counted["files"], strict=True):
         reasons = shards.read(part.verdicts, ["reason"])["reason"]
         places = pc.index_in(reasons, value_set=pa.array(names, pa.string())).fill_null(-1)
         found.append(np.where(pc.is_null(reasons), 0, places).astype(np.int16))
@@ -135,7 +132,7 @@ def _same_documents(run: Run, other: Run, source: str) -> bool:
     """Whether both have read the same files, and found documents of the same URLs in them, in the same order."""
     if run.summary["sources"][source]["files"] != other.summary["sources"][source]["files"]:
         return False
-    both = zip(_parts(run, source), _parts(other, source), strict=True)
+    both = zip(run.parts_of(source), other.parts_of(source), strict=True)
     return all(_urls(one).equals(_urls(two)) for one, two in both)
 
 
@@ -146,7 +143,7 @@ def _urls(part: Part) -> pa.ChunkedArray:
 def _keys(run: Run, source: str) -> NDArray[np.uint64]:
     """For each document of a source the hash of its URL as URLs are compared; 0 where it has none."""
     hashes = (
-        url_hashes(chunk.to_pylist())[:, 0].copy() for part in _parts(run, source) for chunk in _urls(part).chunks
+        url_hashes(chunk.to_pylist())[:, 0].copy() for part in run.parts_of(source) for chunk in _urls(part).chunks
     )
     return np.concatenate([np.empty(0, np.uint64), *hashes])
 
@@ -203,7 +200,7 @@ def _examples(
 def _texts(run: Run, source: str, rows: NDArray[np.int64]) -> list[Example]:
     """The documents in these rows (ascending) of a source's files, one after the other."""
     ends = np.cumsum([file["documents"] for file in run.summary["sources"][source]["files"]])
-    parts = _parts(run, source)
+    parts = run.parts_of(source)
     by_part = defaultdict(list)
     for row, number in zip(rows.tolist(), np.searchsorted(ends, rows, side="right").tolist(), strict=True):
         by_part[number].append(row - (int(ends[number - 1]) if number else 0))

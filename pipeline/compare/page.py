@@ -14,10 +14,11 @@ from rich.table import Table
 
 from corpus import storage
 from pipeline.compare.comparison import Amount, Comparison, Number, Setting, compare
-from pipeline.compare.moves import KEPT, NOT_READ, Moves
+from pipeline.compare.moves import NOT_READ, Moves
 from pipeline.console import table
 from pipeline.report.page_text import environment
 from pipeline.summary import of_finished
+from pipeline.verdicts import KEPT
 
 NONE = "–"
 FATES = (KEPT, "dropped", NOT_READ)

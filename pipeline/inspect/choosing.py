@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from corpus import shards
 from corpus.hashing import keyed
 from pipeline.finished import Part
-
-KEPT = "kept"
+from pipeline.verdicts import KEPT
 
 
 @dataclass(frozen=True)

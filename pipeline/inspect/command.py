@@ -25,7 +25,6 @@ from pipeline import paging
 from pipeline.finished import Part, Run
 from pipeline.funnel import stages
 from pipeline.inspect import choosing, duplicates, duplicates_view, url_search
-from pipeline.inspect.choosing import KEPT
 from pipeline.inspect.duplicates import Wanted
 from pipeline.inspect.duplicates_view import fate
 from pipeline.inspect.listed import listed, passage_of
@@ -34,6 +33,7 @@ from pipeline.inspect.story import story_of
 from pipeline.inspect.story_view import listed_blocks, story_blocks
 from pipeline.recipe import Recipe
 from pipeline.summary import of_finished
+from pipeline.verdicts import KEPT
 from pipeline.web_text import visible
 
 SHOWN = 20

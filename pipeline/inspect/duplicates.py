@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from corpus import storage
 from pipeline.finished import Document, Part, Run, opened
 from pipeline.verdicts import DIFFERING
+from pipeline.verdicts import REASONS as REASON_OF
 
-# In the order in which they are shown.
-REASONS = ("exact_duplicate", "url_duplicate", "near_duplicate", "contained_duplicate")
+REASONS = tuple(REASON_OF.values())
 COLUMNS = ["id", "reason", "duplicate_of", "similarity"]
 
 # Similarity is counted in steps of .05; as fractions, because these are the numbers that people write.

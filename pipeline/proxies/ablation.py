@@ -28,6 +28,7 @@ from pipeline.pool import Pool, pool_of
 from pipeline.proxies.study import Study
 from pipeline.recipe import Recipe, Source
 from pipeline.trials import Planned
+from pipeline.verdicts import VERDICTS
 
 # The name of the trials on the recipe as it stands.
 RECIPE = "recipe"
@@ -225,5 +226,5 @@ def _verdicts(root: str, pool: Pool, source: str) -> pa.Table:
     """id, reason and duplicate_of of every document of a source."""
     (step,) = (step for step in pool.steps if step.name == f"{source}.documents")
     parts = range(shards.count_parts(steps.folder(root, step)))
-    paths = [storage.join(steps.folder(root, step), f"verdicts-{part:05d}.parquet") for part in parts]
+    paths = [storage.join(steps.folder(root, step), shards.part_name(part, VERDICTS)) for part in parts]
     return pa.concat_tables([shards.read(path).select(["id", "reason", "duplicate_of"]) for path in paths])

@@ -26,7 +26,7 @@ from pipeline.evidence import SHOWN, Shown
 from pipeline.finished import take
 from pipeline.report.statistics import EACH, powers
 from pipeline.steps import Counts, Task
-from pipeline.verdicts import DIFFERING
+from pipeline.verdicts import DIFFERING, VERDICTS
 
 EXAMPLES = "examples.json"
 HOSTS = 50
@@ -52,9 +52,8 @@ def gather(task: Task) -> Counts:
 def _parts(task: Task, name: str) -> pa.Table:
     """The rows that the statistics step left under a name, of all input files."""
     folder, files = task.inputs["statistics"], task.params["files"]
-    return pa.concat_tables(
-        shards.read(storage.join(folder, f"{name}-{number:05d}.parquet")) for number in range(len(files))
-    )
+    paths = [storage.join(folder, shards.part_name(number, name)) for number in range(len(files))]
+    return pa.concat_tables(map(shards.read, paths))
 
 
 def _chosen(task: Task) -> list[dict[str, Any]]:
@@ -154,7 +153,7 @@ def _links(task: Task, ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
                 ids, np.array([first + number, first + number + 1], np.uint64) << np.uint64(32)
             )
             if start < end:
-                path = storage.join(task.inputs[f"{source['name']}.documents"], f"verdicts-{number:05d}.parquet")
+                path = storage.join(task.inputs[f"{source['name']}.documents"], shards.part_name(number, VERDICTS))
                 table = take(path, (ids[start:end] & np.uint64(0xFFFFFFFF)).astype(np.int64), ["id", "duplicate_of"])
                 table = table.filter(pc.is_valid(table["duplicate_of"]))
                 links.append(np.column_stack([table[name].to_numpy() for name in ("id", "duplicate_of")]))

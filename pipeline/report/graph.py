@@ -23,8 +23,7 @@ def report_steps(recipe: Recipe, chains: Mapping[str, Chain], documents: Mapping
     found = []
     for name, (chain, first, parts) in chains.items():
         source = recipe.sources[name]
-        shown: dict[str, Any] = {"rules": source.rules, "seed": recipe.seed}
-        shown["language"] = source.language.model_dump(include={"keep", "min_score"}) if source.language else None
+        shown: dict[str, Any] = {"rules": source.rules, "seed": recipe.seed, "language": source.wanted_languages}
         shown["scores"] = [column for by, column in COLUMNS.items() if getattr(source, by)]
         inputs = {"read": chain["read"], "filter": chain["filter"], "documents": documents[name]}
         counted = Step(f"{name}.statistics", statistics.count, shown, inputs, list(range(parts)))

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from filters.rules import rule_of
 from pipeline.quality import reasons_of
 from pipeline.report import tuned
 from pipeline.report.handles import fewer, handles, packed, step
@@ -153,8 +152,7 @@ def _rule(bounded: Bounded, counts: Mapping[str, Any], languages: Sequence[str])
 
 def _score(score: Scored, source: Mapping[str, Any]) -> dict[str, Any]:
     """What a score's rule keeps, and what it drops of what came so far."""
-    reasons = reasons_of(score.by)
-    dropped = sum(number for reason, number in source["dropped"].items() if rule_of(reason, reasons))
+    dropped = sum(source["dropped"].get(reason, 0) for reason in reasons_of(score.by))
     rule = score.keep.rule
     value = getattr(score.keep, rule)
     return {

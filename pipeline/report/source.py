@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from pipeline.report.columns import Column, columns
 from pipeline.report.reference_curves import Curves, curves
-from pipeline.report.statistics import KEPT
+from pipeline.verdicts import KEPT
 
 # More columns than these are folded: days to months, months to years.
 COLUMNS = 60
@@ -45,7 +45,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A source on the page. `files` are [file, documents, unreadable]."""
+    """A source on the page. `files` are as summary.json has them, those with most unreadable records first."""
 
     reasons: Sequence[tuple[str, int, Sequence[Mapping[str, Any]]]]
     examples: Sequence[Mapping[str, Any]]

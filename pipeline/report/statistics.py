@@ -19,13 +19,12 @@ from corpus.hashing import keyed
 from filters import rules
 from pipeline.judge import reasons_so_far
 from pipeline.steps import Counts, Task
-from pipeline.verdicts import REASONS
+from pipeline.verdicts import KEPT, REASONS, VERDICTS
 
 # Documents of a source that the report carries, with all their signals.
 SAMPLE = 5000
 # Documents that are shown for each reason.
 EACH = 10
-KEPT = "kept"
 # Of one input file; a crawl's file has some ten thousand.
 HOSTS = 500
 _HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>\[[^\]/?#]*\]|[^/?#:]+)"
@@ -39,7 +38,7 @@ def count(task: Task) -> Counts:
     data = shards.read_part(task.inputs["read"], task.number, columns)
     scores = ["text_bytes", *task.params["scores"]]
     filtered = shards.read_part(task.inputs["filter"], task.number, ["reason", "failed", *scores])
-    verdicts = shards.read(storage.join(task.inputs["documents"], f"verdicts-{task.number:05d}.parquet"))
+    verdicts = shards.read(storage.join(task.inputs["documents"], shards.part_name(task.number, VERDICTS)))
     before = reasons_so_far(data, task.params["language"])
     data = data.append_column("before", before).append_column("reason", verdicts["reason"])
     for name in scores:
@@ -61,14 +60,14 @@ def count(task: Task) -> Counts:
 
 
 def _write(task: Task, name: str, table: pa.Table) -> None:
-    shards.write(storage.join(task.out, f"{name}-{task.number:05d}.parquet"), table)
+    shards.write(storage.join(task.out, shards.part_name(task.number, name)), table)
 
 
 def _rules(failed: NDArray[np.uint64], reasons: pa.ChunkedArray, names: Sequence[str]) -> dict[str, Any]:
     """Of documents that came as far as the rules: what each rule drops by itself (`alone`), in the recipe's order
     (`first`) and after all others (`last`); and how many documents fail two of them.
     """
-    fails = [(failed >> np.uint64(bit)) & np.uint64(1) == 1 for bit in range(len(names))]
+    fails = [rules.fails(failed, bit) for bit in range(len(names))]
     first = dict.fromkeys(names, 0)
     for row in pc.value_counts(reasons.drop_null()).to_pylist():
         rule = rules.rule_of(row["values"], names)

@@ -85,7 +85,7 @@ def signals(name: str, summary: Mapping[str, Any], documents: pa.Table) -> list[
     asked = [(family, rule) for family in families for rule in family.rules]
     for bit, (family, rule) in enumerate(asked):
         values = documents[family.column(rule.signal)].to_numpy().astype(np.float64)
-        bounded = Bounded(family, rule, (failed >> np.uint64(bit)) & np.uint64(1) == 1)
+        bounded = Bounded(family, rule, rules.fails(failed, bit))
         signal = Signal(family.name, rule.signal, values, family.signals[rule.signal] is int, [bounded])
         known = found.setdefault((family.name, rule.signal), signal)
         if known is not signal:

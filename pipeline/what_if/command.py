@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 import click
-import yaml
 from rich.console import Console
 from rich.text import Text
 
@@ -23,7 +22,7 @@ from pipeline.summary import of_finished
 from pipeline.web_text import url_line, visible
 from pipeline.what_if.examples import Example
 from pipeline.what_if.recipe import changed
-from pipeline.what_if.result import Change, Move, WhatIf, what_if
+from pipeline.what_if.result import Change, WhatIf, what_if
 
 # Moves that the table has; --json has them all.
 MOVES = 20
@@ -82,7 +81,7 @@ def command(
         bar = progress.add_task("judge again", total=None)
         found = what_if(run, recipe, examples, lambda: progress.advance(bar))
     if file:
-        storage.write_bytes(file, _yaml(recipe))
+        storage.write_bytes(file, recipe.yaml())
     with until_closed():
         if as_json:
             sources = {name: asdict(of_source) for name, of_source in found.items()}
@@ -105,13 +104,9 @@ def _free(root: str, recipe: Recipe, file: str) -> str:
     """The file that the recipe can be written to. Raises ValueError where something else would be lost."""
     if file == BESIDE:
         return storage.join(root, "what-if.yaml")
-    if storage.exists(file) and storage.read_bytes(file) != _yaml(recipe):
+    if storage.exists(file) and storage.read_bytes(file) != recipe.yaml():
         raise ValueError(f"--apply: {file} is there already and is another recipe; name a new file, or remove it")
     return file
-
-
-def _yaml(recipe: Recipe) -> bytes:
-    return yaml.safe_dump(recipe.model_dump(), sort_keys=False).encode()
 
 
 def _show(screen: Console, found: Mapping[str, WhatIf]) -> None:
@@ -145,15 +140,22 @@ def _change(change: Change, about: str) -> list[object]:
         before.documents,
         f"{about}{after.documents:,}",
         f"{after.documents - before.documents:+,}",
-        f"{before.text_bytes / 1e6:,.2f}",
-        f"{about}{after.text_bytes / 1e6:,.2f}",
+        _mb(before.text_bytes),
+        f"{about}{_mb(after.text_bytes)}",
     ]
+
+
+def _mb(text_bytes: int) -> str:
+    return f"{text_bytes / 1e6:,.2f}"
 
 
 def _show_moves(screen: Console, name: str, found: WhatIf) -> None:
     if not found.moves:
         return
-    rows = [[visible(move.before), visible(move.after), move.documents, _mb(move)] for move in found.moves[:MOVES]]
+    rows = [
+        [visible(move.before), visible(move.after), move.documents, _mb(move.text_bytes)]
+        for move in found.moves[:MOVES]
+    ]
     screen.print(terminal.table(f"Documents of {name} that change", ["was", "would be", "documents", "text, MB"], rows))
     if len(found.moves) > MOVES:
         screen.print(f"{len(found.moves) - MOVES} smaller ones are in --json", highlight=False)
@@ -162,10 +164,6 @@ def _show_moves(screen: Console, name: str, found: WhatIf) -> None:
             screen.print(Text(f"\n{visible(move.before)} -> {visible(move.after)}", "bold"))
         for example in move.examples:
             _show_example(screen, example)
-
-
-def _mb(move: Move) -> str:
-    return f"{move.text_bytes / 1e6:,.2f}"
 
 
 def _show_example(screen: Console, example: Example) -> None:

@@ -15,7 +15,7 @@ from filters.family import Family
 from filters.language import check_languages
 from pipeline import configuration
 from pipeline.quality import QUALITIES
-from pipeline.recipe import Recipe, Source, WarcSource
+from pipeline.recipe import Recipe, Source, WarcSource, of_run
 
 # Keys of a source that need not be written with the source's name before them.
 OF_A_SOURCE = ("rules", "language", *QUALITIES)
@@ -23,15 +23,11 @@ OF_A_SOURCE = ("rules", "language", *QUALITIES)
 
 def recipe_of(root: str, summary: Mapping[str, Any]) -> Recipe:
     """The recipe of a finished run, its sources in their order. Raises `RecipeError` where it is another, or gone."""
-    path = storage.join(root, "recipe.yaml")
-    if not storage.exists(path):
-        raise RecipeError(f"{path} is not there; run the recipe again with --out {root}")
-    text = storage.read_bytes(path).decode()
-    recipe = configuration.checked(configuration.parse_yaml(text, path), Recipe, (), path)
+    recipe = of_run(root)
     if recipe.hash() != summary["recipe_hash"]:
         raise RecipeError(
-            f"{path} is not the recipe that summary.json is of: a later run has not finished, or it was edited; run it "
-            f"with --out {root} first"
+            f"{storage.join(root, 'recipe.yaml')} is not the recipe that summary.json is of: a later run has not "
+            f"finished, or it was edited; run it with --out {root} first"
         )
     return recipe
 
@@ -42,7 +38,7 @@ def changed(root: str, summary: Mapping[str, Any], assignments: Sequence[str], s
     Raises `RecipeError` for what cannot be, and for what only another run can tell.
     """
     before = recipe_of(root, summary)
-    whole = [_whole(root, before, assignment, source) for assignment in assignments]
+    whole = [_whole(before, assignment, source) for assignment in assignments]
     after = configuration.checked(before.model_dump(), Recipe, whole, f"the changed recipe of {root}")
     one, other = (recipe.model_dump(exclude={"sources"}) for recipe in (before, after))
     if (path := _difference(one, other)) is not None:
@@ -62,7 +58,7 @@ def families_of(name: str, source: Source) -> tuple[Family, ...]:
         raise RecipeError(f"sources.{name}.{error}") from error
 
 
-def _whole(root: str, recipe: Recipe, assignment: str, source: str | None) -> str:
+def _whole(recipe: Recipe, assignment: str, source: str | None) -> str:
     """The assignment with its key written out: "rules.c4.min_sentences" is about the only source that has such rules.
 
     Raises `RecipeError` where no source is meant, or several may be.
@@ -118,7 +114,7 @@ def _told(name: str, source: Source, steps: Mapping[str, Any]) -> list[tuple[str
         exclude={"rules": True, "language": language, "perplexity": {"keep"}, "reference": {"keep"}}
     )
     perplexity, reference, dedup = (read.pop(key) for key in (*QUALITIES, "dedup"))
-    wanted = source.language.model_dump(include=language) if source.language else None
+    wanted = source.wanted_languages
     if wanted and isinstance(source, WarcSource) and read["language"]["before_extraction"]:
         read["language"]["keep"] = sorted(set(wanted["keep"]))
     learnt = {"reference": reference, "language": wanted if reference and reference["positives"] else None}

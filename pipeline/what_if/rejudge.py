@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from corpus import shards
+from filters import rules
 from filters.family import Family, Rule
 from pipeline import judge, quality
 from pipeline.finished import Part, Run
@@ -49,12 +50,11 @@ def rejudge(run: Run, name: str, before: Source, source: Source, seed: int, seen
     asked = [by for by in QUALITIES if getattr(source, by)]
     judged: list[pa.RecordBatch] = []
     parts: dict[int, Part] = {}
-    for part in run.parts:
-        if part.source == name:
-            for batch in _filtered(part, families, same, source, asked):
-                parts[batch["id"][0].as_py() >> 32] = part
-                judged.append(batch)
-            seen()
+    for part in run.parts_of(name):
+        for batch in _filtered(part, families, same, source, asked):
+            parts[batch["id"][0].as_py() >> 32] = part
+            judged.append(batch)
+        seen()
     cuts: dict[Quality, Cut] = {}
     for by in asked:
         standing = partial(_standing, judged, _cutoffs(cuts))
@@ -83,7 +83,7 @@ def _same_rules(families: Sequence[Family], before: Sequence[Family]) -> dict[st
 
 def _stand_in(rule: Rule, failed: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.float64]:
     """Values that fail the rule where the run's did, and nowhere else; `failed` has a bit for each of `names`."""
-    fails = failed & np.uint64(1 << names.index(rule.name)) != 0
+    fails = rules.fails(failed, names.index(rule.name))
     # What is no number is neither below nor above a bound.
     return np.where(fails, -np.inf if rule.side == "min" else np.inf, np.nan)
 
@@ -96,7 +96,6 @@ def _filtered(
     asked: Sequence[Quality],
 ) -> Iterator[pa.RecordBatch]:
     """The documents of a part with the run's reasons, and those of the filter under the new bounds as `reason`."""
-    wanted = source.language.model_dump(include={"keep", "min_score"}) if source.language else None
     scores = [quality.COLUMNS[by] for by in asked]
     filtered = shards.read(part.filtered, ["id", "text_bytes", "failed", *scores])
     names = json.loads(filtered.schema.metadata[b"rules"])
@@ -108,7 +107,7 @@ def _filtered(
         columns = {name: rows[name] for name in rows.column_names if name != "failed"}
         for column, rule in same.items():
             data = data.append_column(column, pa.array(_stand_in(rule, rows["failed"].to_numpy(), names)))
-        _, reasons = judge.judged(data, families, wanted)
+        _, reasons = judge.judged(data, families, source.wanted_languages)
         columns |= {"was": was.slice(row, len(data)), "reason": reasons, "language": data["language"]}
         yield from pa.table(columns).combine_chunks().to_batches()
         row += len(data)

@@ -17,11 +17,12 @@ from pipeline.finished import Run
 from pipeline.funnel import stages
 from pipeline.quality import QUALITIES
 from pipeline.recipe import Recipe, Source
+from pipeline.verdicts import KEPT
 from pipeline.what_if.examples import Example, Reasons, examples_of
 from pipeline.what_if.recipe import recipe_of
 from pipeline.what_if.rejudge import Rejudged, rejudge
 
-KEPT, STANDS = "kept", "stands"
+STANDS = "stands"
 
 # Documents and bytes of text by the reason that the run gave and the one that there is now.
 Counts = Mapping[Reasons, tuple[int, int]]

@@ -18,12 +18,13 @@ from corpus import shards
 from corpus.urls import same_url
 from pipeline.cluster import Cluster
 from pipeline.compare.comparison import Amount, Comparison, Setting, compare
-from pipeline.compare.moves import CHARACTERS, EACH, KEPT, NOT_READ, SHOWN, Example, Move, moves_of
+from pipeline.compare.moves import CHARACTERS, EACH, NOT_READ, SHOWN, Example, Move, moves_of
 from pipeline.compare.page import crosstab, render, tables, verdict, write
 from pipeline.finished import Run
 from pipeline.recipe import load
 from pipeline.run import run
 from pipeline.summary import of_finished
+from pipeline.verdicts import KEPT
 from tests.conftest import GERMAN, prose
 
 EVIL = "<script>alert(1)</script>{{ 7*7 }}\"onload='x'<img/src=x/onerror=alert(1)>"

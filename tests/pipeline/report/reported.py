@@ -12,29 +12,13 @@ from pipeline.recipe import load
 from pipeline.report import page as report
 from pipeline.report.page import Evidence
 from pipeline.run import run
-from tests.conftest import GERMAN, html, prose, response
+from tests.conftest import GERMAN, RECIPE, html, prose, response
 
 # Elements, event handlers, templates, the ends of what surrounds it, direction overrides.
 EVIL = (
     "</script><!--<script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}\" onload='x' \u202egnp.exe"
 )
 EVIL_FILE = "c <img src=x onerror=alert(1)> {{ 7 * 7 }}.warc.gz"
-RECIPE = """
-name: reported
-sources:
-  web:
-    kind: warc
-    paths: {crawl}/*.warc.gz
-    language: {{keep: [en], min_score: 0.5}}
-    rules: [gopher_quality]
-    reference: {{positives: {{kind: jsonl, paths: {crawl}/reference.jsonl.gz}}, keep: 1.0}}
-    dedup: {{exact: true, lines: true, minhash: {{bands: 14, rows: 8, ngram: 5}}}}
-  books:
-    kind: jsonl
-    paths: {crawl}/reference.jsonl.gz
-mixture: {{tokens: 20_000, weights: {{web: 0.7, books: 0.3}}, max_epochs: 4, validation: 0.1, missing: report}}
-tokens: {{tokenizer: {{train: 500}}, shard_tokens: 5_000}}
-"""
 
 
 def escaped(text: str) -> str:
