@@ -4,14 +4,13 @@ import contextlib
 import io
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from typing import IO, Any
 
 import fsspec
 import pyarrow as pa
 
 from corpus.storage import open_read
-from sources.pages import Dropped, Found, Page, Unreadable
+from sources.pages import Dropped, Found, Page, Unreadable, date_of
 
 
 def read_jsonl(path: str, text_field: str) -> Iterator[Found]:
@@ -79,16 +78,10 @@ def _document(path: str, offset: int, line: bytes, text_field: str) -> Found:
         return Unreadable(path, offset, f"not a JSON line: {error}")
     if not isinstance(row, dict) or not isinstance(row.get(text_field), str):
         return Unreadable(path, offset, f'no "{text_field}" with a text on this line; name its field with text_field')
-    url, date = str(row.get("url") or row.get("id") or ""), _date(row.get("date"))
+    url, said = str(row.get("url") or row.get("id") or ""), row.get("date")
+    date = date_of(said) if isinstance(said, str) else None
     # A JSON escape can write half of a surrogate pair, which no UTF-8 file can hold.
     text = row[text_field].encode("utf-8", "replace").decode("utf-8")
     if not text.strip():
         return Dropped(offset, url, date, "empty_body")
     return Page(offset, url, date, "text/plain", text)
-
-
-def _date(value: object) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None

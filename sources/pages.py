@@ -6,7 +6,7 @@ read = kept + dropped + unreadable can be checked at the end. `OtherRecord` is w
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +51,12 @@ class OtherRecord:
 
 
 Found = Page | Dropped | Unreadable | OtherRecord
+
+
+def date_of(text: str) -> datetime | None:
+    """A date in UTC; None for what is none, or is outside the years 1 to 9999, as it is the page that matters."""
+    try:
+        date = datetime.fromisoformat(text.upper())
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -8,7 +8,7 @@ empty, and nothing in one ends the reading of it but the file system.
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from io import RawIOBase
 from typing import IO, cast
@@ -20,7 +20,7 @@ from sources import gzip_members
 from sources.charset import decode
 from sources.http_response import MAX_BODY, Fields, ResponseError, decode_body, parse_response
 from sources.media_type import sniff_type
-from sources.pages import Dropped, Found, OtherRecord, Page, Unreadable
+from sources.pages import Dropped, Found, OtherRecord, Page, Unreadable, date_of
 from sources.pieces import LZ4_MAGIC, ZSTD_MAGICS, read_frames, read_plain
 from sources.warc_records import Record, read_records
 
@@ -94,7 +94,7 @@ def _records(path: str, file: IO[bytes]) -> Iterator[Record | Unreadable]:
 def _read(path: str, record: Record) -> Found:
     kind = record.fields.get("warc-type", "").lower()
     url = record.fields.get("warc-target-uri", "").removeprefix("<").removesuffix(">")
-    date = _date(record.fields.get("warc-date", ""))
+    date = date_of(record.fields.get("warc-date", ""))
     scheme = url.partition(":")[0].lower()
     if kind == "response" and scheme in _NO_HTTP:
         return OtherRecord(scheme)
@@ -129,12 +129,3 @@ def _document(record: Record, url: str, date: datetime | None, fields: Fields, b
     if not text or text.isspace():
         return Dropped(record.offset, url, date, "empty_body")
     return Page(record.offset, url, date, mime, text)
-
-
-def _date(text: str) -> datetime | None:
-    """A WARC-Date in UTC; None for one that is no date, as it is the page that matters."""
-    try:
-        date = datetime.fromisoformat(text.upper())
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -51,10 +51,10 @@ class Scored:
 @dataclass(frozen=True)
 class Characters:
     """How long the text was when it was `read`, when it was `judged` (less what rules that rewrite take, and repeated
-    lines where these go first), and as it is `kept`.
+    lines where these go first), and as it is `kept`. `read` is None where rules rewrote it: no step has it as before.
     """
 
-    read: int
+    read: int | None
     judged: int
     kept: int | None
 
@@ -146,7 +146,8 @@ def _characters(records: Records, record: Record) -> Characters:
     run, part = records.run, record.part
     judged = len(record.row["text"])
     name, row = shards.part_name(part.number), record.id & 0xFFFFFFFF
-    read, kept = judged, None
+    rewritten = any(family.rewrites for family in records.families(part.source))
+    read, kept = None if rewritten else judged, None
     if f"{part.source}.measure" in run.summary["steps"]:
         path = storage.join(step_folder(run.root, run.summary, f"{part.source}.read"), name)
         read = len(take(path, np.array([row]), ["text"])["text"][0].as_py())

@@ -97,7 +97,7 @@ def _scored(scored: Scored) -> Text:
 
 def _characters(story: Story) -> Text:
     sizes = story.characters
-    words = [f"{sizes.read:,} read"] if sizes.read != sizes.judged else []
+    words = [f"{sizes.read:,} read"] if sizes.read not in (None, sizes.judged) else []
     words += [f"{sizes.judged:,} judged"]
     if sizes.kept is not None:
         words += [f"{sizes.kept:,} kept"]

@@ -55,6 +55,21 @@ def test_every_line_is_a_page_a_reason_or_damage(tmp_path: Path) -> None:
     assert found[-1] == Page(at[8], "", None, "text/plain", "half ? pair")
 
 
+@pytest.mark.parametrize(
+    ("date", "found"),
+    [
+        ("2026-01-02", datetime(2026, 1, 2, tzinfo=UTC)),
+        ("2026-01-02T03:04:05+02:00", datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC)),
+        ("9999-12-31T23:59:59-05:00", None),
+        ("0001-01-01T00:00:00+05:00", None),
+    ],
+)
+def test_a_date_is_one_that_utc_has(date: str, found: datetime | None, tmp_path: Path) -> None:
+    """Others would be read from a run's files as an error, so that one page would end a whole run."""
+    path = write(tmp_path / "in.jsonl", json.dumps({"text": "one", "date": date}).encode())
+    assert list(read_jsonl(path, "text")) == [Page(0, "", found, "text/plain", "one")]
+
+
 @pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz", "in.jsonl.bz2", "in.jsonl.xz", "in.jsonl.zst"])
 def test_a_page_is_read_again_by_its_offset(name: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, b'{"text": "one"}', b'{"text": "two", "id": 2}', b"{broken")
